@@ -1,0 +1,146 @@
+import type { DataSource } from 'typeorm';
+import type { NewJob } from '#shared/domain/new-job';
+import type { JobStatus } from '#shared/domain/status';
+import { execute, type NamedStatement, withClient } from '#shared/store/database';
+import { GroupCommit } from '#shared/store/group-commit';
+
+/** What became of a submitted job. */
+export type SubmitOutcome =
+  | {
+      readonly kind: 'created';
+      readonly status: JobStatus;
+      /** Microseconds since 1970 by the database's clock; null while the job is held. */
+      readonly dispatchedAt: number | null;
+      readonly createdAt: Date;
+      readonly eta: Date | null;
+    }
+  /** The same request with the same key was stored before. */
+  | { readonly kind: 'repeated'; readonly jobId: string }
+  /** Another request was stored with that key. */
+  | { readonly kind: 'key_taken'; readonly jobId: string };
+
+interface InsertedRow {
+  readonly id: string;
+  readonly status: JobStatus;
+  readonly dispatched_us: string | null;
+  readonly created_at: Date;
+  readonly eta: Date | null;
+}
+
+/**
+ * Held when its eta is still to come by the database's clock; `due_at` alone says when to release it.
+ * Of two with the same key in one statement the first one is stored.
+ */
+const INSERT_JOBS: NamedStatement = {
+  name: 'insert_jobs',
+  text: `
+WITH new AS (
+  SELECT u.*, CASE WHEN u.eta_s IS NOT NULL THEN to_timestamp(u.eta_s)
+                   WHEN u.countdown IS NOT NULL THEN now() + u.countdown * interval '1 second' END AS eta
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+              $9::text[], $10::text[], $11::jsonb[], $12::jsonb[], $13::jsonb[], $14::text[], $15::float8[],
+              $16::float8[], $17::text[], $18::text[])
+    AS u (id, pipeline, pipeline_hash, all_steps, roots, priority, source, source_type, branch, commit, input, options,
+          tags, description, eta_s, countdown, idempotency_key, request_hash)
+)
+INSERT INTO jobs (id, pipeline, pipeline_hash, all_steps, roots, priority, source, source_type, branch, commit, input,
+                  options, tags, description, eta, countdown, idempotency_key, request_hash,
+                  status, open, due_at, dispatched_at, queued_at)
+SELECT id, pipeline, pipeline_hash, all_steps, roots, priority, source, source_type, branch, commit, input,
+       options, ARRAY(SELECT jsonb_array_elements_text(tags)), description, eta, countdown, idempotency_key,
+       request_hash,
+       CASE WHEN eta > now() THEN 'scheduled' ELSE 'pending' END,
+       CASE WHEN eta > now() THEN 0 ELSE roots END,
+       CASE WHEN eta > now() THEN eta END,
+       CASE WHEN eta > now() THEN NULL ELSE now() END,
+       CASE WHEN eta > now() THEN NULL ELSE now() END
+FROM new
+ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+RETURNING id, status, (extract(epoch FROM dispatched_at) * 1000000)::bigint AS dispatched_us, created_at, eta`,
+};
+
+const FIND_BY_KEY: NamedStatement = {
+  name: 'find_jobs_by_key',
+  text: 'SELECT id, idempotency_key, request_hash FROM jobs WHERE idempotency_key = ANY ($1::text[])',
+};
+
+/** Stores new jobs: whatever arrives while one commit is under way goes into the next. */
+export class JobSubmission {
+  private readonly group: GroupCommit<NewJob, SubmitOutcome>;
+
+  constructor(private readonly database: DataSource) {
+    this.group = new GroupCommit({ commit: (jobs) => this.insert(jobs), maxQueued: 20_000 });
+  }
+
+  /**
+   * Resolves when the job is committed.
+   * @throws QueueFull when too much waits already, or the database's error: then the job may or may not be stored
+   */
+  submit(job: NewJob): Promise<SubmitOutcome> {
+    return this.group.add(job);
+  }
+
+  /** Resolves when all that was submitted has been answered. */
+  idle(): Promise<void> {
+    return this.group.idle();
+  }
+
+  private insert(jobs: NewJob[]): Promise<SubmitOutcome[]> {
+    return withClient(this.database, async (client) => {
+      const inserted = await execute<InsertedRow>(client, INSERT_JOBS, columnsOf(jobs));
+      const rows = new Map(inserted.map((row) => [row.id, row]));
+      const refused = jobs.filter((job) => !rows.has(job.id));
+      const owners = new Map<string, { id: string; request_hash: string | null }>();
+      if (refused.length > 0) {
+        const keys = refused.map((job) => job.idempotencyKey);
+        const found = await execute<{ id: string; idempotency_key: string; request_hash: string | null }>(
+          client,
+          FIND_BY_KEY,
+          [keys],
+        );
+        for (const row of found) owners.set(row.idempotency_key, row);
+      }
+      return jobs.map((job) => {
+        const row = rows.get(job.id);
+        if (row) return created(row);
+        const owner = owners.get(job.idempotencyKey ?? '');
+        // Only a job deleted between the two statements has no owner; its key is free for another try.
+        if (!owner) throw new Error(`job ${job.id} was not stored: its idempotency key was just freed`);
+        return { kind: owner.request_hash === job.requestHash ? 'repeated' : 'key_taken', jobId: owner.id };
+      });
+    });
+  }
+}
+
+function created(row: InsertedRow): SubmitOutcome {
+  return {
+    kind: 'created',
+    status: row.status,
+    dispatchedAt: row.dispatched_us === null ? null : Number(row.dispatched_us),
+    createdAt: row.created_at,
+    eta: row.eta,
+  };
+}
+
+function columnsOf(jobs: NewJob[]): unknown[] {
+  return [
+    jobs.map((job) => job.id),
+    jobs.map((job) => job.pipeline),
+    jobs.map((job) => job.pipelineHash),
+    jobs.map((job) => job.allSteps.toString()),
+    jobs.map((job) => job.roots.toString()),
+    jobs.map((job) => job.priority),
+    jobs.map((job) => job.source),
+    jobs.map((job) => job.sourceType),
+    jobs.map((job) => job.branch),
+    jobs.map((job) => job.commit),
+    jobs.map((job) => JSON.stringify(job.input)),
+    jobs.map((job) => JSON.stringify(job.options)),
+    jobs.map((job) => JSON.stringify(job.tags)),
+    jobs.map((job) => job.description),
+    jobs.map((job) => job.etaSeconds),
+    jobs.map((job) => job.countdown),
+    jobs.map((job) => job.idempotencyKey),
+    jobs.map((job) => job.requestHash),
+  ];
+}

@@ -1,0 +1,5 @@
+import { Core1700000000100 } from '#shared/store/migrations/1700000000100-core';
+import { Graph1700000000200 } from '#shared/store/migrations/1700000000200-graph';
+
+/** All migrations, in order. */
+export const MIGRATIONS = [Core1700000000100, Graph1700000000200];
