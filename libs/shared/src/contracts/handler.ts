@@ -1,4 +1,4 @@
-import type { ZodType } from 'zod';
+import type { ZodObject, ZodType } from 'zod';
 import type { Json, JsonObject } from '#shared/domain/json';
 
 /** Where the data of a job comes from. Every field but `input` is null for a job without a source. */
@@ -17,7 +17,7 @@ export interface HandlerDefinition<Options = JsonObject> {
   readonly name: string;
   readonly description: string;
   /** A strict object schema; `parse({})` fills in the defaults. */
-  readonly options: ZodType<Options>;
+  readonly options: ZodObject & ZodType<Options>;
   /** The options that a job may set over the pipeline's. */
   readonly jobOptions: readonly string[];
   /** Same input, same output, and effects that are upserts: it may run again without anybody noticing. */
