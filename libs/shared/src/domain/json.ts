@@ -19,3 +19,23 @@ export function canonicalJson(value: unknown): string {
     .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
   return `{${fields.join(',')}}`;
 }
+
+const NOT_STORABLE = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
+
+/**
+ * The JSON text of a value as Postgres can keep it: NUL characters and halves of surrogate pairs, which `jsonb` refuses,
+ * become U+FFFD.
+ */
+export function storableJsonText(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'null';
+  return NOT_STORABLE.test(text) ? JSON.stringify(JSON.parse(text, (_, part: unknown) => storable(part))) : text;
+}
+
+/** A text as Postgres can keep it: see `storableJsonText`. */
+export const storableText = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed();
+
+function storable(value: unknown): unknown {
+  if (typeof value === 'string') return storableText(value);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [storableText(key), part]));
+}

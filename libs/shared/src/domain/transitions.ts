@@ -39,7 +39,7 @@ export const STEP_TRANSITIONS = {
     cancel: 'cancelled',
     reset: 'queued',
   },
-  retrying: { claim: 'running', park: 'parked', cancel: 'cancelled', reset: 'queued' },
+  retrying: { claim: 'running', park: 'parked', release: 'queued', cancel: 'cancelled', reset: 'queued' },
   completed: { reset: 'queued' },
   failed: { reset: 'queued' },
   cancelled: { reset: 'queued' },
@@ -49,10 +49,12 @@ export const STEP_TRANSITIONS = {
  * - claim: a worker takes it (of a running one: from a worker whose lease is over)
  * - park: no token is free
  * - complete, fail, back_off: its attempt has ended
+ * - release: its back-off is over and the scheduler hands it out again
  * - hand_back: a draining worker gives it up unfinished
  * - cancel: its job was cancelled; reset: a retry or rerun includes it
  */
-export type StepEvent = 'claim' | 'park' | 'complete' | 'fail' | 'back_off' | 'hand_back' | 'cancel' | 'reset';
+export type StepEvent =
+  'claim' | 'park' | 'complete' | 'fail' | 'back_off' | 'release' | 'hand_back' | 'cancel' | 'reset';
 
 type Table<S extends string, E extends string, T extends string> = Readonly<Record<S, Partial<Record<E, T>>>>;
 

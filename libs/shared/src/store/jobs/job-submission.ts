@@ -1,4 +1,5 @@
 import type { DataSource } from 'typeorm';
+import { storableJsonText } from '#shared/domain/json';
 import type { NewJob } from '#shared/domain/new-job';
 import type { JobStatus } from '#shared/domain/status';
 import { execute, type NamedStatement, withClient } from '#shared/store/database';
@@ -134,9 +135,9 @@ function columnsOf(jobs: NewJob[]): unknown[] {
     jobs.map((job) => job.sourceType),
     jobs.map((job) => job.branch),
     jobs.map((job) => job.commit),
-    jobs.map((job) => JSON.stringify(job.input)),
-    jobs.map((job) => JSON.stringify(job.options)),
-    jobs.map((job) => JSON.stringify(job.tags)),
+    jobs.map((job) => storableJsonText(job.input)),
+    jobs.map((job) => storableJsonText(job.options)),
+    jobs.map((job) => storableJsonText(job.tags)),
     jobs.map((job) => job.description),
     jobs.map((job) => job.etaSeconds),
     jobs.map((job) => job.countdown),

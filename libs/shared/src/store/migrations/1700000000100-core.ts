@@ -92,6 +92,7 @@ CREATE TABLE steps (
   retry_count    int NOT NULL DEFAULT 0,
   crashes        int NOT NULL DEFAULT 0,
   next_retry_at  timestamptz,
+  awaits_scheduler boolean NOT NULL DEFAULT false,
   held           boolean NOT NULL DEFAULT false,
   progress       real,
   message        text,
@@ -108,7 +109,8 @@ CREATE TABLE steps (
 
 const STEP_INDEXES = `
 CREATE INDEX steps_running ON steps (worker) WHERE status = 'running';
-CREATE INDEX steps_retrying ON steps (next_retry_at) WHERE status = 'retrying'`;
+CREATE INDEX steps_retrying ON steps (next_retry_at) WHERE status = 'retrying';
+CREATE INDEX steps_parked ON steps (job_id, idx) WHERE status = 'parked'`;
 
 const ATTEMPTS = `
 CREATE TABLE attempts (
