@@ -1,4 +1,9 @@
 import { z } from 'zod';
+import type { JsonObject } from '#shared/domain/json';
+
+/** What came out of `JSON.parse` is JSON already; only its outermost shape is looked at, on the hottest path there is. */
+const object = <T extends object>() =>
+  z.custom<T>((value) => typeof value === 'object' && value !== null && !Array.isArray(value));
 
 /**
  * A job's turn: what `sluice.work.<queue>.<priority>` carries. It names the job and the step that it opens; the rest
@@ -22,9 +27,9 @@ export const workMessage = z.object({
       source_type: z.enum(['local_path', 'git_url']).nullable(),
       branch: z.string().nullable(),
       commit: z.string().nullable(),
-      input: z.record(z.string(), z.json()),
-      options: z.record(z.string(), z.record(z.string(), z.json())),
-      outputs: z.record(z.string(), z.json()),
+      input: object<JsonObject>(),
+      options: object<Record<string, JsonObject>>(),
+      outputs: object<Record<string, JsonObject>>(),
     })
     .optional(),
 });

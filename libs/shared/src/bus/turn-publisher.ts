@@ -1,0 +1,30 @@
+import { encodeWorkMessage, type WorkMessage, workMessageId } from '#shared/contracts/work-message';
+import { workSubject } from '#shared/contracts/subjects';
+import type { Priority } from '#shared/domain/status';
+import type { Publisher, PublishOutcome } from '#shared/bus/publisher';
+
+/** A turn that is ready for any worker of its queue. */
+export interface Turn {
+  readonly message: WorkMessage;
+  readonly queue: string;
+  readonly priority: Priority;
+}
+
+/** Publishes turns, after the commit that opened them. */
+export class TurnPublisher {
+  constructor(private readonly publisher: Publisher) {}
+
+  /**
+   * Never rejects. A publish in doubt is repeated once with `read`: two copies must not both run unread. What is still
+   * not stored then is left to the scheduler's sweep.
+   */
+  async publish(turn: Turn): Promise<PublishOutcome> {
+    const first = await this.send(turn);
+    if (first.kind !== 'in_doubt') return first;
+    return this.send({ ...turn, message: { ...turn.message, read: true } });
+  }
+
+  private send({ message, queue, priority }: Turn): Promise<PublishOutcome> {
+    return this.publisher.publish(workSubject(queue, priority), encodeWorkMessage(message), workMessageId(message));
+  }
+}

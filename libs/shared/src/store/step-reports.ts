@@ -1,0 +1,70 @@
+import type { DataSource } from 'typeorm';
+import { storableText } from '#shared/domain/json';
+import { execute, type NamedStatement, withClient } from '#shared/store/database';
+
+/** How far an attempt is, as its handler said last. */
+export interface ProgressReport {
+  readonly jobId: string;
+  readonly idx: number;
+  readonly epoch: number;
+  /** 0…100 */
+  readonly percent: number;
+  readonly message: string | null;
+}
+
+/** A line that a handler logged. */
+export interface LogLine {
+  readonly jobId: string;
+  readonly idx: number;
+  readonly attempt: number;
+  readonly at: Date;
+  readonly level: string;
+  readonly message: string;
+}
+
+const WRITE_PROGRESS: NamedStatement = {
+  name: 'write_progress',
+  text: `
+UPDATE steps SET progress = u.percent, message = u.message
+FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::real[], $5::text[]) AS u (job_id, idx, epoch, percent, message)
+WHERE steps.job_id = u.job_id AND steps.idx = u.idx AND steps.epoch = u.epoch AND steps.status = 'running'`,
+};
+
+const WRITE_LOGS: NamedStatement = {
+  name: 'write_logs',
+  text: `
+INSERT INTO logs (job_id, idx, attempt, at, level, message)
+SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::timestamptz[], $5::text[], $6::text[])`,
+};
+
+/** Keeps what handlers report while they run. Nothing decides anything by it. */
+export class StepReports {
+  constructor(private readonly database: DataSource) {}
+
+  async writeProgress(reports: readonly ProgressReport[]): Promise<void> {
+    if (reports.length === 0) return;
+    await this.execute(WRITE_PROGRESS, [
+      reports.map((report) => report.jobId),
+      reports.map((report) => report.idx),
+      reports.map((report) => report.epoch),
+      reports.map((report) => report.percent),
+      reports.map((report) => (report.message === null ? null : storableText(report.message))),
+    ]);
+  }
+
+  async writeLogs(lines: readonly LogLine[]): Promise<void> {
+    if (lines.length === 0) return;
+    await this.execute(WRITE_LOGS, [
+      lines.map((line) => line.jobId),
+      lines.map((line) => line.idx),
+      lines.map((line) => line.attempt),
+      lines.map((line) => line.at),
+      lines.map((line) => line.level),
+      lines.map((line) => storableText(line.message)),
+    ]);
+  }
+
+  private execute(statement: NamedStatement, values: unknown[]): Promise<unknown[]> {
+    return withClient(this.database, (client) => execute(client, statement, values));
+  }
+}
