@@ -46,7 +46,7 @@ CREATE INDEX repositories_listed ON repositories (created_at, id)`;
 
 const LAYERS = `
 CREATE TABLE graph_layers (
-  repository_id         uuid NOT NULL REFERENCES repositories ON DELETE CASCADE,
+  repository_id         uuid NOT NULL,
   layer                 text NOT NULL,
   generation            bigint NOT NULL DEFAULT 1,
   committed_generation  bigint NOT NULL DEFAULT 0,

@@ -1,0 +1,58 @@
+import type { DataSource } from 'typeorm';
+
+export interface SearchHit {
+  readonly repository_id: string;
+  readonly kind: string;
+  readonly path: string;
+  readonly name: string;
+  /** Text around the words that were found, which stand between `**`; the path where there is no text. */
+  readonly snippet: string;
+  /** Higher is better; comparable within one answer only. */
+  readonly rank: number;
+}
+
+export interface SearchRequest {
+  /** Words; `"a phrase"`, `-without`, `this OR that`. */
+  readonly q: string;
+  readonly repository?: string;
+  readonly kind?: string;
+  readonly limit: number;
+}
+
+/** Of very common words only so many rows are ranked, or one query could read the whole graph. */
+const MAX_RANKED = 10_000;
+
+const SEARCH = `
+WITH asked AS (
+  SELECT websearch_to_tsquery('graph_words', $1) AS query
+), found AS (
+  SELECT n.id, n.search FROM nodes n, asked
+  WHERE n.search @@ asked.query AND ($2::uuid IS NULL OR n.repository_id = $2) AND ($3::text IS NULL OR n.kind = $3)
+  LIMIT ${MAX_RANKED}
+), best AS (
+  SELECT found.id, ts_rank(found.search, asked.query, 1) AS rank FROM found, asked ORDER BY 2 DESC, 1 LIMIT $4
+)
+SELECT n.repository_id, n.kind, n.path, n.name, best.rank,
+       CASE WHEN n.text = '' THEN n.path ELSE ts_headline('graph_words', n.text, asked.query,
+         'StartSel=**, StopSel=**, MaxFragments=2, MinWords=8, MaxWords=24, FragmentDelimiter=" … "') END AS snippet
+FROM best JOIN nodes n USING (id), asked
+ORDER BY best.rank DESC, n.path, n.position, n.id`;
+
+/** Full-text search over names, paths and the text of documents. */
+export class GraphSearch {
+  constructor(private readonly database: DataSource) {}
+
+  /** The best hits, best first. A query without a word finds nothing. */
+  search(request: SearchRequest): Promise<SearchHit[]> {
+    const { repository = null, kind = null, limit } = request;
+    return this.database.query(SEARCH, [searchableQuery(request.q), repository, kind, limit]);
+  }
+}
+
+/**
+ * The query with the punctuation that the index takes for spaces (see the migration) turned into spaces too, so that
+ * `src/graph-store.ts` finds the words of that path. Quotes and a `-` before a word keep their meaning.
+ */
+export function searchableQuery(q: string): string {
+  return q.replace(/[./\\_:@#=&?+~%,;<>()[\]{}|'`*!$^]/g, ' ').replace(/(?<=[^\s"])-/g, ' ');
+}
