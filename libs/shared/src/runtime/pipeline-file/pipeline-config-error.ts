@@ -1,0 +1,26 @@
+/** One place in the pipeline file that is wrong. */
+export interface ConfigFault {
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** Such as `pipelines.repository.steps[0].timeout`; `''` when it is the file as a whole. */
+  readonly key: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+export const describeFault = ({ file, line, key, expected, found }: ConfigFault): string =>
+  `${file}:${line}: ${key === '' ? '' : `${key}: `}expected ${expected}, found ${found}`;
+
+/** The pipeline file cannot be used. The message has one line for each fault, in the order of the file. */
+export class PipelineConfigError extends Error {
+  override readonly name = 'PipelineConfigError';
+  readonly exitCode = 2;
+  readonly faults: readonly ConfigFault[];
+
+  constructor(faults: readonly ConfigFault[]) {
+    const sorted = [...faults].sort((a, b) => a.line - b.line);
+    super(sorted.map(describeFault).join('\n'));
+    this.faults = sorted;
+  }
+}
