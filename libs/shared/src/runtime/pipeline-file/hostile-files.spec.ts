@@ -45,6 +45,12 @@ describe('hostile files', () => {
     expect(faultsOf(text).join('\n')).toContain(fault);
   });
 
+  test('the message of very many faults stays readable', () => {
+    const faults = faultsOf(Array.from({ length: 300 }, (_, index) => `k${index}: 1`).join('\n'));
+    expect(faults).toHaveLength(101);
+    expect(faults.at(-1)).toBe('… and 201 more');
+  });
+
   test('__proto__ deep inside changes nothing', () => {
     faultsOf(
       'pipelines: { p: { steps: [{ name: noop, options: { __proto__: { polluted: 1 }, output: { __proto__: { polluted: 1 } } } }] } }',

@@ -25,7 +25,7 @@ const MAX_ALIASES = 200;
 
 /**
  * Reads one YAML 1.2 document. Nothing in it can do harm: no tags, no `__proto__`, keys are strings, depth and the
- * expansion of aliases are bounded. With a fault of syntax there is no document; other faults are all found.
+ * expansion of aliases are bounded. With a fault of syntax or size there is no document; other faults are all found.
  */
 export function readYaml(text: string): { readonly document: LocatedYaml | null; readonly faults: YamlFault[] } {
   const lines = new LineCounter();
@@ -43,7 +43,8 @@ export function readYaml(text: string): { readonly document: LocatedYaml | null;
   if (broken.length > 0) return { document: null, faults: broken.slice(0, 20) };
   const walk = new Walk(document, lines);
   const value = walk.read(document.contents, [], 0);
-  return { document: { value, lineOf: (path) => walk.lineOf(path) }, faults: walk.faults };
+  const read = walk.overflowed ? null : { value, lineOf: (path: Path) => walk.lineOf(path) };
+  return { document: read, faults: walk.faults };
 }
 
 const TOO_DEEP = { expected: `at most ${MAX_DEPTH} levels of nesting`, found: 'more' };
@@ -76,7 +77,8 @@ class Walk {
   private readonly lineByPath = new Map<string, number>();
   private readonly targets = new Map<Alias, Node>();
   private nodes = 0;
-  private overflowed = false;
+  /** Whether the rest of the document was left out for its size. */
+  overflowed = false;
 
   constructor(
     private readonly document: Document,

@@ -12,7 +12,9 @@ export interface ConfigFault {
 export const describeFault = ({ file, line, key, expected, found }: ConfigFault): string =>
   `${file}:${line}: ${key === '' ? '' : `${key}: `}expected ${expected}, found ${found}`;
 
-/** The pipeline file cannot be used. The message has one line for each fault, in the order of the file. */
+const MAX_LINES = 100;
+
+/** The pipeline file cannot be used. The message has one line for each fault (of the first 100), in the file's order. */
 export class PipelineConfigError extends Error {
   override readonly name = 'PipelineConfigError';
   readonly exitCode = 2;
@@ -20,7 +22,9 @@ export class PipelineConfigError extends Error {
 
   constructor(faults: readonly ConfigFault[]) {
     const sorted = [...faults].sort((a, b) => a.line - b.line);
-    super(sorted.map(describeFault).join('\n'));
+    const lines = sorted.slice(0, MAX_LINES).map(describeFault);
+    if (sorted.length > MAX_LINES) lines.push(`… and ${sorted.length - MAX_LINES} more`);
+    super(lines.join('\n'));
     this.faults = sorted;
   }
 }
