@@ -5,6 +5,8 @@ module.exports = {
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   moduleNameMapper: { '^#shared/(.*)$': '<rootDir>/libs/shared/src/$1' },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.sluice/'],
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   testEnvironment: 'node',
   maxWorkers: 2,
   testTimeout: 30_000,
