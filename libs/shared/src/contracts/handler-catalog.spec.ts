@@ -37,7 +37,7 @@ describe('the handler catalog', () => {
 });
 
 describe('ignore patterns', () => {
-  it.each(['*.log', '**/node_modules/**', '/dist/', '!keep.*.min.js', 'a?[bc]*', '**/a/**/b/**'])(
+  it.each(['*.log', '**/node_modules/**', '/dist/', '!keep.*.min.js', 'a?[bc]*', '*_*_*_*.log', '**/a/**/b/**'])(
     'takes %s',
     (pattern) => {
       expect(patternProblem(pattern)).toBeNull();
@@ -45,7 +45,6 @@ describe('ignore patterns', () => {
   );
 
   it.each([
-    ['*a*a*a*a', 'three "*" in one name'],
     ['**/a/**/a/**/a/**/a', 'three "**"'],
     ['a\0b', 'NUL'],
     ['x'.repeat(1_001), 'longer'],

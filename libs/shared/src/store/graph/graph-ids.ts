@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from '#shared/domain/json';
 import type { NodeDraft, NodeRef, RepositoryKey } from '#shared/store/graph/graph-model';
 
 /** A UUID (version 8) that follows from the parts; separate parts never run together. */
 function uuidOf(...parts: string[]): string {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest();
-  digest[6] = (digest[6]! & 0x0f) | 0x80;
-  digest[8] = (digest[8]! & 0x3f) | 0x80;
-  return digest.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const hex = hash('sha256', JSON.stringify(parts));
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 export function repositoryId(key: RepositoryKey): string {
