@@ -1,3 +1,25 @@
+import {
+  AckPolicy,
+  DeliverPolicy,
+  DiscardPolicy,
+  RetentionPolicy,
+  StorageType,
+  nanos,
+  type ConsumerConfig,
+  type ConsumerUpdateConfig,
+  type JetStreamManager,
+  type StreamConfig,
+  type StreamUpdateConfig,
+} from 'nats';
+import { PRIORITIES, type Priority } from '#shared/domain/status';
+import { WORK_STREAM, WORK_SUBJECTS, workConsumer, workSubject } from '#shared/contracts/subjects';
+import {
+  explain,
+  isConsumerMissing,
+  isMadeByOther,
+  isStreamMissing,
+  StreamConflictError,
+} from '#shared/bus/jetstream-errors';
 import type { NatsBus } from '#shared/bus/nats-bus';
 
 export interface TopologyOptions {
@@ -6,5 +28,103 @@ export interface TopologyOptions {
   readonly ackWaitMs: number;
 }
 
-/** Creates or updates the work stream and its consumers. Idempotent, safe at once from many services, never deletes. */
-export declare function ensureTopology(bus: NatsBus, options: TopologyOptions): Promise<void>;
+const CALL_LIMIT_MS = 5_000;
+const DUPLICATE_WINDOW_MS = 120_000;
+/** Nak'd messages in back-off count too; the default of 1,000 would let them block everything new. */
+const MAX_ACK_PENDING = 50_000;
+/** A backlog beyond this is refused: its jobs stay in Postgres and get their messages later. */
+const MAX_MESSAGES = 10_000_000;
+
+/**
+ * Creates or updates the work stream and its consumers. Idempotent, safe at once from many services, and it never
+ * deletes. Limits that an operator has changed stay. To be called at start and again whenever the store is lost.
+ * Throws `JetStreamDisabledError`, `StreamConflictError` or an error that says what failed; trying again is safe.
+ */
+export async function ensureTopology(bus: NatsBus, options: TopologyOptions): Promise<void> {
+  try {
+    const api = await bus.jetStream(CALL_LIMIT_MS);
+    await ensureWorkStream(api);
+    const lanes = options.queues.flatMap((queue) => PRIORITIES.map((priority) => ({ queue, priority })));
+    await Promise.all(lanes.map(({ queue, priority }) => ensureConsumer(api, queue, priority, options.ackWaitMs)));
+  } catch (error) {
+    throw explain(error, 'cannot prepare the work queue', bus.serverHasJetStream);
+  }
+}
+
+async function ensureWorkStream(api: JetStreamManager): Promise<void> {
+  const wanted = {
+    subjects: [WORK_SUBJECTS],
+    discard: DiscardPolicy.New,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    description: 'Sluice: turns of jobs that are ready to run, one message each, gone once acknowledged.',
+  } satisfies Partial<StreamUpdateConfig>;
+  const found = await orMissing(api.streams.info(WORK_STREAM), isStreamMissing);
+  if (found === null) {
+    const created: Partial<StreamConfig> & { name: string } = {
+      ...wanted,
+      name: WORK_STREAM,
+      retention: RetentionPolicy.Workqueue,
+      storage: StorageType.File,
+      max_msgs: MAX_MESSAGES,
+    };
+    return unlessMadeByOther(api.streams.add(created), () => ensureWorkStream(api));
+  }
+  const { config } = found;
+  if (config.retention !== RetentionPolicy.Workqueue) {
+    throw new StreamConflictError(
+      `the stream ${WORK_STREAM} exists with retention "${config.retention}", expected "workqueue": ` +
+        'delete or rename it, or use another NATS account',
+    );
+  }
+  if (differs(config, wanted)) await api.streams.update(WORK_STREAM, wanted);
+}
+
+async function ensureConsumer(
+  api: JetStreamManager,
+  queue: string,
+  priority: Priority,
+  ackWaitMs: number,
+): Promise<void> {
+  const name = workConsumer(queue, priority);
+  const wanted = {
+    ack_wait: nanos(ackWaitMs),
+    max_deliver: -1,
+    max_ack_pending: MAX_ACK_PENDING,
+    filter_subject: workSubject(queue, priority),
+    description: `Sluice: hands turns of queue "${queue}", priority ${priority}, to step workers.`,
+  } satisfies Partial<ConsumerUpdateConfig>;
+  const found = await orMissing(api.consumers.info(WORK_STREAM, name), isConsumerMissing);
+  if (found === null) {
+    const created: Partial<ConsumerConfig> = {
+      ...wanted,
+      durable_name: name,
+      ack_policy: AckPolicy.Explicit,
+      deliver_policy: DeliverPolicy.All,
+    };
+    return unlessMadeByOther(api.consumers.add(WORK_STREAM, created), () =>
+      ensureConsumer(api, queue, priority, ackWaitMs),
+    );
+  }
+  if (differs(found.config, wanted)) await api.consumers.update(WORK_STREAM, name, wanted);
+}
+
+async function unlessMadeByOther(making: Promise<unknown>, again: () => Promise<void>): Promise<void> {
+  try {
+    await making;
+  } catch (error) {
+    if (!isMadeByOther(error)) throw error;
+    await again();
+  }
+}
+
+async function orMissing<T>(asked: Promise<T>, isMissing: (error: unknown) => boolean): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+}
+
+const differs = <T extends object>(found: Partial<T>, wanted: Partial<T>): boolean =>
+  (Object.keys(wanted) as (keyof T)[]).some((key) => JSON.stringify(found[key]) !== JSON.stringify(wanted[key]));

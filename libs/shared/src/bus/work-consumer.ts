@@ -7,6 +7,8 @@ export interface Delivery {
   readonly queue: string;
   readonly priority: Priority;
   readonly data: Uint8Array;
+  /** The data as UTF-8. */
+  text(): string;
   /** 1 for the first. */
   readonly deliveryCount: number;
   readonly streamSeq: number;
@@ -35,6 +37,6 @@ export declare class WorkConsumer {
   start(): void;
   /** Stops asking at once; what still arrives is handed back at once. Resolved when nothing more can arrive. */
   stop(): Promise<void>;
-  /** One slot is free again: to be called once for each delivery, when its owner has ended it. */
-  release(): void;
+  /** The delivery's slot is free again. To be called when its owner is done with it; a second call does nothing. */
+  release(delivery: Delivery): void;
 }
