@@ -1,5 +1,5 @@
 /* Control characters of both sets and the line separators of Unicode: what could forge a line or steer a terminal. */
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const CONTROLS = /[\p{Cc}\u2028\u2029]/gu;
 
 /** The text with each control character written as \uXXXX, which in a line of JSON means the same; a final line end stays. */
 export function escapeControls(text: string): string {

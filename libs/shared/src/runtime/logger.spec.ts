@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { createLogger, type Logger } from '#shared/runtime/logger';
 import { NestLogger } from '#shared/runtime/nest-logger';
 
-const CONTROLS_BUT_LINE_END = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/;
+const CONTROLS_BUT_LINE_END = /(?!\n)[\p{Cc}\u2028\u2029]/u;
 
 function logTo(form: 'json' | 'pretty'): { log: Logger; lines: () => string[]; text: () => string } {
   const written: string[] = [];

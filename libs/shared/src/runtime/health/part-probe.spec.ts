@@ -29,7 +29,7 @@ describe('PartProbe', () => {
     [failure({}), 'the check failed'],
     ['db.internal', 'the check failed'],
   ])('is down with a reason that names no host (%p)', async (error, reason) => {
-    const state = await probeOf(() => Promise.reject(error)).probe.state();
+    const state = await probeOf(() => Promise.reject(error as Error)).probe.state();
     expect(state).toEqual({ state: 'down', required: true, reason });
   });
 

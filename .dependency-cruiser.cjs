@@ -1,0 +1,109 @@
+/*
+ * The boundaries of the design. `npm run boundaries` checks them; test/architecture.spec.ts shows that each one fires.
+ * Imports of types count: who needs another part's types knows that part.
+ */
+const SPEC = '\\.spec\\.ts$';
+const FOLDER = (name) => `^libs/shared/src/${name}/`;
+const PACKAGE = (names) => `(^|node_modules/)(${names})(/|$)`;
+
+const forbidden = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    forbidden(
+      'no-cycles',
+      'Two files that need each other are one, or have a third in common.',
+      {},
+      { circular: true },
+    ),
+    forbidden('resolvable', 'What is imported is there, and named in package.json.', {}, { couldNotResolve: true }),
+    forbidden(
+      'listed-packages',
+      'A package that is only there because another one needs it may be gone tomorrow.',
+      {},
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    ),
+    forbidden(
+      'no-dev-packages-in-the-product',
+      'The product runs without its development packages.',
+      { path: '^(apps|libs)/', pathNot: SPEC },
+      { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
+    ),
+    forbidden(
+      'domain-is-pure',
+      'The domain imports nothing but the domain.',
+      { path: FOLDER('domain'), pathNot: SPEC },
+      {
+        pathNot: FOLDER('domain'),
+      },
+    ),
+    forbidden(
+      'contracts-know-only-the-domain',
+      'The contracts import the domain and the schema library.',
+      { path: FOLDER('contracts'), pathNot: SPEC },
+      { pathNot: [FOLDER('contracts'), FOLDER('domain'), PACKAGE('zod')] },
+    ),
+    forbidden(
+      'postgres-only-in-store',
+      'Everything Postgres is in the store.',
+      { path: '^(apps|libs)/', pathNot: [FOLDER('store'), SPEC] },
+      { path: PACKAGE('typeorm|pg|@types/pg') },
+    ),
+    forbidden(
+      'nats-only-in-bus',
+      'Everything NATS is in the bus.',
+      { path: '^(apps|libs)/', pathNot: [FOLDER('bus'), SPEC] },
+      { path: PACKAGE('nats') },
+    ),
+    forbidden(
+      'store-without-bus',
+      'The store does not know the bus.',
+      { path: FOLDER('store') },
+      { path: FOLDER('bus') },
+    ),
+    forbidden(
+      'bus-without-store',
+      'The bus does not know the store.',
+      { path: FOLDER('bus') },
+      { path: FOLDER('store') },
+    ),
+    forbidden(
+      'libs-know-no-app',
+      'What is shared knows none of those who share it.',
+      { path: '^libs/' },
+      { path: '^apps/' },
+    ),
+    forbidden(
+      'apps-are-strangers',
+      'Services speak by messages; no app imports another.',
+      { path: '^apps/([^/]+)/' },
+      { path: '^apps/', pathNot: '^apps/$1/' },
+    ),
+    forbidden(
+      'product-without-tests',
+      'The product imports nothing of its tests.',
+      { path: '^(apps|libs)/', pathNot: SPEC },
+      { path: ['^test/', SPEC] },
+    ),
+    forbidden(
+      'metrics-writes-no-jobs',
+      'The metrics service reads: jobs are written by those who own the turn.',
+      { path: '^apps/metrics/' },
+      { path: '^libs/shared/src/store/jobs/' },
+    ),
+    forbidden(
+      'cli-is-a-client',
+      'The CLI speaks to the REST API alone.',
+      { path: '^apps/cli/', pathNot: SPEC },
+      { path: [FOLDER('store'), FOLDER('bus')] },
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'default', 'types'] },
+  },
+};
