@@ -135,9 +135,8 @@ function describeFault(issue: z.core.$ZodIssue, given: Readonly<Record<string, u
 
 function unknownIn(given: Readonly<Record<string, unknown>>): string[] {
   const known = new Set<string>([...Object.keys(ENVIRONMENT.shape), ...ENVIRONMENT_OF_OTHERS]);
-  return Object.keys(given).filter(
-    (name) => name.startsWith('SLUICE_') && !known.has(name) && !name.startsWith('SLUICE_INTERNAL_'),
-  );
+  const mayBeUnknown = /^SLUICE_(?!INTERNAL_|TEST_)/;
+  return Object.keys(given).filter((name) => mayBeUnknown.test(name) && !known.has(name));
 }
 
 function deepFreeze<T extends object>(value: T): Readonly<T> {

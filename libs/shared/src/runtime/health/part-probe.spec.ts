@@ -27,9 +27,8 @@ describe('PartProbe', () => {
     [failure({ code: 'TIMEOUT' }), 'no answer in time'],
     [failure({ name: 'AbortError' }), 'no answer in time'],
     [failure({}), 'the check failed'],
-    ['db.internal', 'the check failed'],
   ])('is down with a reason that names no host (%p)', async (error, reason) => {
-    const state = await probeOf(() => Promise.reject(error as Error)).probe.state();
+    const state = await probeOf(() => Promise.reject(error)).probe.state();
     expect(state).toEqual({ state: 'down', required: true, reason });
   });
 

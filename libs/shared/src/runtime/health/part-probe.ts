@@ -19,12 +19,15 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['57P03', 'starting up'],
 ]);
 
+/** A check on a connection that died without a word may never end; by then another one may begin. */
+const HANGING_AFTER_MS = 10_000;
+
 /**
  * One part's check, with a time limit that holds even where the check heeds no signal. A check that is still under way
  * is shared by all who ask, so that probes do not pile up on a part that hangs. Changes are logged, once each.
  */
 export class PartProbe {
-  private running: Promise<void> | undefined;
+  private running: { readonly check: Promise<void>; readonly startedAtMs: number } | undefined;
   private last: PartState['state'] | undefined;
 
   constructor(
@@ -59,10 +62,13 @@ export class PartProbe {
   }
 
   private shared(limitMs: number): Promise<void> {
-    this.running ??= this.started(AbortSignal.timeout(limitMs)).finally(() => {
-      this.running = undefined;
+    const nowMs = performance.now();
+    if (this.running !== undefined && nowMs - this.running.startedAtMs < HANGING_AFTER_MS) return this.running.check;
+    const check = this.started(AbortSignal.timeout(limitMs)).finally(() => {
+      if (this.running?.check === check) this.running = undefined;
     });
-    return this.running;
+    this.running = { check, startedAtMs: nowMs };
+    return check;
   }
 
   /** A check that throws before its first await rejects like any other. */
@@ -81,8 +87,8 @@ export class PartProbe {
 
 function reasonOf(error: unknown): string {
   if (error instanceof PartDown) return error.message;
-  if (error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'))
-    return 'no answer in time';
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return (code === undefined ? undefined : REASONS.get(code)) ?? 'the check failed';
+  if (typeof error !== 'object' || error === null) return 'the check failed';
+  if ('name' in error && (error.name === 'TimeoutError' || error.name === 'AbortError')) return 'no answer in time';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return REASONS.get(code) ?? 'the check failed';
 }

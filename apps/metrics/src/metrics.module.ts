@@ -1,0 +1,38 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { NatsBus } from '#shared/bus/nats-bus';
+import { HealthModule } from '#shared/runtime/health/health.module';
+import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
+import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
+import type { ServiceContext } from '#shared/runtime/service';
+import { createDatabase } from '#shared/store/database';
+
+const BUS_CLOSE_LIMIT_MS = 2_000;
+
+/** The metrics service. It starts without its servers, and is ready once both answer. */
+@Module({})
+export class MetricsModule {
+  static with({ config, log, drain }: ServiceContext): DynamicModule {
+    const database = createDatabase({
+      url: config.databaseUrl,
+      applicationName: 'sluice-metrics',
+      poolSize: 4,
+      onIdleError: (error) => log.warn({ err: error }, 'an idle connection to Postgres was lost'),
+    });
+    drain.register('store', 'postgres', async () => {
+      if (database.isInitialized) await database.destroy();
+    });
+    const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-metrics', log });
+    drain.register('bus', 'nats', () => bus.close(BUS_CLOSE_LIMIT_MS));
+    return {
+      module: MetricsModule,
+      imports: [
+        HealthModule.with({
+          ready: [postgresPart(database, { required: true }), natsPart(bus, { required: true })],
+          log,
+          drain,
+        }),
+        metricsEndpoint(),
+      ],
+    };
+  }
+}
