@@ -1,10 +1,15 @@
+import { isPassingDatabaseError } from '#shared/store/database-error';
+
 /** More waits than the queue may hold: the caller should say "try again later". */
 export class QueueFull extends Error {
   override readonly name = 'QueueFull';
 }
 
 export interface GroupCommitOptions<Item, Result> {
-  /** Commits all items at once and returns a result for each, in order. Never called while it runs. */
+  /**
+   * Commits all items at once and returns a result for each, in order. Never called while it runs. A batch that fails for
+   * good is committed again item by item, so that one bad item fails alone.
+   */
   readonly commit: (items: Item[]) => Promise<Result[]>;
   /** Items with the same key never share a batch: the later one waits for the next. */
   readonly keyOf?: (item: Item) => string;
@@ -95,6 +100,10 @@ export class GroupCommit<Item, Result> {
       const results = await this.options.commit(batch.map((entry) => entry.item));
       batch.forEach((entry, index) => entry.resolve(results[index] as Result));
     } catch (error) {
+      if (batch.length > 1 && !isPassingDatabaseError(error)) {
+        for (const entry of batch) await this.commitBatch([entry]);
+        return;
+      }
       for (const entry of batch) entry.reject(error);
     }
   }

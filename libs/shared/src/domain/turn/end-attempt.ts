@@ -1,6 +1,6 @@
 import type { JsonObject } from '#shared/domain/json';
 import { readySteps } from '#shared/domain/pipeline';
-import { isEnded } from '#shared/domain/status';
+import { isEnded, type Outcome } from '#shared/domain/status';
 import { hasStep, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
 import {
   isoOf,
@@ -21,16 +21,24 @@ export interface Measured {
   readonly memoryMb: number;
 }
 
+/** Whether and when a failed step is tried again. */
+export type RetryDecision =
+  | { readonly kind: 'final' }
+  | {
+      readonly kind: 'retry';
+      readonly delayMs: number;
+      /** The delay is left to the scheduler; otherwise the turn's message is nak'd with it. */
+      readonly viaScheduler: boolean;
+    };
+
 export type AttemptResult =
   | { readonly kind: 'completed'; readonly output: JsonObject }
   | {
       readonly kind: 'failed';
       readonly outcome: 'failed' | 'timeout' | 'cancelled';
       readonly error: StepError;
-      /** Delay before the next attempt when there may be one; null: it has failed for good. */
-      readonly retryDelayMs: number | null;
-      /** The delay is left to the scheduler; otherwise the turn's message is nak'd with it. */
-      readonly viaScheduler: boolean;
+      /** What the step's policy says, given how often it was retried already. */
+      readonly retry: (retryCount: number) => RetryDecision;
     };
 
 /** Which attempt has ended. A fast one was begun unread, at the epoch that no row implies. */
@@ -46,7 +54,7 @@ export interface AttemptKey {
 export type SettleOutcome =
   /** Somebody else owns the step by now, or its run is over. Drop the result, ack. */
   | { readonly kind: 'stale' }
-  | { readonly kind: 'settled'; readonly kept: KeptStep | null; readonly retryAt: Micros | null };
+  | { readonly kind: 'settled'; readonly kept: KeptStep | null; readonly retry: RetryDecision | null };
 
 /** A step that the turn goes on with: its row is written with the settlement that opened it. */
 export interface KeptStep {
@@ -69,25 +77,12 @@ export function endAttempt(
 ): SettleOutcome {
   if (!owns(draft, key)) return { kind: 'stale' };
   const { job, graph } = draft;
-  const failed = result.kind === 'failed';
-  const retrying = failed && result.retryDelayMs !== null;
-  const row = draft.moveStep(key.idx, !failed ? 'complete' : retrying ? 'back_off' : 'fail');
-  returnTokens(draft, row, pools);
-  record(draft, row, key, result, measured);
   job.startedAt ??= measured.startedAt;
-  if (failed) {
-    draft.markSlow(key.idx);
-    row.turn = key.head;
-    if (result.retryDelayMs !== null) {
-      row.retryCount += 1;
-      row.nextRetryAt = draft.now + Math.round(result.retryDelayMs * 1_000);
-      row.awaitsScheduler = result.viaScheduler;
-    } else {
-      bury(draft, key.idx);
-    }
-    draft.updateStatus();
-    return { kind: 'settled', kept: null, retryAt: row.nextRetryAt };
-  }
+  if (result.kind === 'failed') return endFailed(draft, key, result, measured, pools);
+  const row = draft.moveStep(key.idx, 'complete');
+  returnTokens(draft, row, pools);
+  record(draft, row, key, measured, 'completed', null, null);
+  row.completedAt = measured.finishedAt;
   row.output = result.output;
   job.done |= stepBit(key.idx);
   job.open &= ~stepBit(key.idx);
@@ -97,7 +92,33 @@ export function endAttempt(
   if (kept !== undefined) draft.opened &= ~stepBit(kept);
   const keptStep = kept === undefined ? null : keep(draft, kept, key);
   draft.updateStatus();
-  return { kind: 'settled', kept: keptStep, retryAt: null };
+  return { kind: 'settled', kept: keptStep, retry: null };
+}
+
+function endFailed(
+  draft: JobDraft,
+  key: AttemptKey,
+  result: AttemptResult & { kind: 'failed' },
+  measured: Measured,
+  pools: Pools,
+): SettleOutcome {
+  const retry = result.retry(draft.rows.get(key.idx)?.retryCount ?? 0);
+  const row = draft.moveStep(key.idx, retry.kind === 'retry' ? 'back_off' : 'fail');
+  returnTokens(draft, row, pools);
+  record(draft, row, key, measured, result.outcome, result.error, retry.kind === 'retry' ? retry.delayMs : null);
+  draft.markSlow(key.idx);
+  row.turn = key.head;
+  if (retry.kind === 'retry') {
+    row.completedAt = null;
+    row.retryCount += 1;
+    row.nextRetryAt = draft.now + Math.round(retry.delayMs * 1_000);
+    row.awaitsScheduler = retry.viaScheduler;
+  } else {
+    row.completedAt = measured.finishedAt;
+    bury(draft, key.idx);
+  }
+  draft.updateStatus();
+  return { kind: 'settled', kept: null, retry };
 }
 
 function owns(draft: JobDraft, key: AttemptKey): boolean {
@@ -124,32 +145,28 @@ function keep(draft: JobDraft, idx: number, key: AttemptKey): KeptStep {
   return { idx, epoch: row.epoch, attempt: row.attempts + 1 };
 }
 
-function record(draft: JobDraft, row: StepRow, key: AttemptKey, result: AttemptResult, measured: Measured): void {
-  const failed = result.kind === 'failed';
+function record(
+  draft: JobDraft,
+  row: StepRow,
+  key: AttemptKey,
+  measured: Measured,
+  outcome: Outcome,
+  error: StepError | null,
+  nextDelayMs: number | null,
+): void {
+  const { startedAt, finishedAt, durationMs, cpuPercent, memoryMb } = measured;
   row.attempts += 1;
   // The last worker stays named with the step; only `running` means that it is at work.
   row.worker = key.worker;
-  row.nextRetryAt = null;
-  row.awaitsScheduler = false;
-  row.startedAt = measured.startedAt;
-  row.durationMs = measured.durationMs;
-  row.cpuPercent = measured.cpuPercent;
-  row.memoryMb = measured.memoryMb;
-  row.completedAt = failed && result.retryDelayMs !== null ? null : measured.finishedAt;
-  if (failed) row.lastError = { ...result.error, at: isoOf(draft.now), attempt: row.attempts };
+  Object.assign(row, { startedAt, durationMs, cpuPercent, memoryMb, nextRetryAt: null, awaitsScheduler: false });
+  if (error) row.lastError = { ...error, at: isoOf(draft.now), attempt: row.attempts };
+  const number = row.attempts;
+  const { idx, epoch } = row;
+  const { worker } = key;
   draft.attempts.push({
-    idx: row.idx,
-    epoch: row.epoch,
-    number: row.attempts,
-    worker: key.worker,
-    outcome: failed ? result.outcome : 'completed',
-    startedAt: measured.startedAt,
-    finishedAt: measured.finishedAt,
-    durationMs: measured.durationMs,
-    cpuPercent: measured.cpuPercent,
-    memoryMb: measured.memoryMb,
-    error: failed ? result.error : null,
-    nextDelayMs: failed ? result.retryDelayMs : null,
+    ...{ idx, epoch, number, worker, outcome, startedAt, finishedAt, durationMs, cpuPercent, memoryMb },
+    error,
+    nextDelayMs,
   });
 }
 

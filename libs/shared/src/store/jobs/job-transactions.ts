@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import { isLimited } from '#shared/domain/pipeline';
+import type { JobStatus } from '#shared/domain/status';
 import { JobDraft, type Micros, type Pools } from '#shared/domain/turn/job-draft';
 import { tokensOf, type TokenNeed } from '#shared/domain/turn/tokens';
 import { execute } from '#shared/store/database';
@@ -38,6 +39,7 @@ export interface JobCommand<Result> {
 export interface Applied<Result> {
   readonly result: Result;
   readonly draft: JobDraft;
+  readonly statusBefore: JobStatus;
   readonly pipeline: StoredPipeline;
 }
 
@@ -89,7 +91,8 @@ export class JobTransactions {
         const loaded = drafts.get(command.jobId);
         if (!loaded) return { applied: null };
         try {
-          return { applied: { result: command.apply(loaded.draft, facts), ...loaded } };
+          const statusBefore = loaded.draft.job.status;
+          return { applied: { result: command.apply(loaded.draft, facts), statusBefore, ...loaded } };
         } catch (thrown) {
           // A rule that throws changes nothing, and takes no other job of the batch with it.
           drafts.delete(command.jobId);

@@ -34,6 +34,13 @@ export class PipelineStore {
 
   /** The definition of that hash. @throws when there is none: a job without its pipeline cannot be */
   async get(hash: string): Promise<StoredPipeline> {
+    const found = await this.find(hash);
+    if (!found) throw new Error(`pipeline ${hash} is not stored`);
+    return found;
+  }
+
+  /** The definition of that hash, or null. */
+  async find(hash: string): Promise<StoredPipeline | null> {
     const known = this.known.get(hash);
     if (known) return known;
     const rows: { definition: PipelineDefinition }[] = await this.database.query(
@@ -41,8 +48,7 @@ export class PipelineStore {
       [hash],
     );
     const definition = rows[0]?.definition;
-    if (!definition) throw new Error(`pipeline ${hash} is not stored`);
-    return this.remember(hash, definition);
+    return definition ? this.remember(hash, definition) : null;
   }
 
   /** The definition of that hash when this process has read it before. */

@@ -64,15 +64,14 @@ CREATE TABLE jobs (
   description      text,
   idempotency_key  text,
   request_hash     text,
-  live             boolean NOT NULL GENERATED ALWAYS AS
-    (status IN ('scheduled','waiting','pending','running','cancelling')) STORED,
+  active           boolean NOT NULL GENERATED ALWAYS AS (status IN ('pending','running','cancelling')) STORED,
   unsuccessful     boolean NOT NULL GENERATED ALWAYS AS (status IN ('failed','cancelled')) STORED
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
         autovacuum_vacuum_cost_delay = 0)`;
 
 const JOB_INDEXES = `
 CREATE INDEX jobs_created ON jobs (created_at, id);
-CREATE INDEX jobs_live ON jobs (created_at, id) WHERE live;
+CREATE INDEX jobs_active ON jobs (created_at, id) WHERE active;
 CREATE INDEX jobs_unsuccessful ON jobs (created_at, id) WHERE unsuccessful;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX jobs_eta ON jobs (eta, id) WHERE eta IS NOT NULL;

@@ -1,0 +1,33 @@
+import type { Logger } from '#shared/runtime/logger';
+import type { DueJobs } from '#shared/store/jobs/due-jobs';
+import type { PipelineStore } from '#shared/store/jobs/pipeline-store';
+import type { TurnDispatch } from './turn-dispatch';
+
+const BATCH = 500;
+/** A wake-up lost costs at most this. */
+const LONGEST_PAUSE_MS = 1_000;
+
+/** Releases held jobs at their time, by the database's clock. */
+export class DelayedJobRelease {
+  constructor(
+    private readonly due: DueJobs,
+    private readonly pipelines: PipelineStore,
+    private readonly dispatch: TurnDispatch,
+    private readonly log: Logger,
+  ) {}
+
+  /** Releases one batch of what is due. @returns in how many milliseconds to look again */
+  async runOnce(): Promise<number> {
+    const jobs = await this.due.release(BATCH);
+    for (const job of jobs) {
+      const pipeline = this.pipelines.peek(job.pipelineHash) ?? (await this.pipelines.get(job.pipelineHash));
+      const { id: jobId, priority, opened: steps, dispatchedAt: at, data, version } = job;
+      const dispatch = { jobId, run: 1, priority, pipeline, steps, at, read: false, data };
+      void this.dispatch.send(dispatch);
+      this.dispatch.tell(dispatch, version, 'pending', 'job.pending');
+    }
+    if (jobs.length > 0) this.log.debug({ jobs: jobs.length }, 'released jobs that were due');
+    if (jobs.length === BATCH) return 0;
+    return Math.min(LONGEST_PAUSE_MS, Math.max(0, (await this.due.nextInMs()) ?? LONGEST_PAUSE_MS));
+  }
+}

@@ -1,0 +1,53 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { NatsBus } from '#shared/bus/nats-bus';
+import { HealthModule } from '#shared/runtime/health/health.module';
+import { PartDown } from '#shared/runtime/health/health-part';
+import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
+import { loadPipelineFile } from '#shared/runtime/pipeline-file';
+import { runService, type ServiceContext } from '#shared/runtime/service';
+import { pingDatabase } from '#shared/store/connect';
+import { createDatabase } from '#shared/store/database';
+import { Scheduler } from './scheduler';
+
+@Module({})
+class SchedulerModule {}
+
+let scheduler: Scheduler | undefined;
+
+async function build(context: ServiceContext): Promise<DynamicModule> {
+  const { config, log, drain } = context;
+  const catalog = await loadPipelineFile(config.pipelineConfigPath);
+  const database = createDatabase({
+    url: config.databaseUrl,
+    applicationName: 'sluice-scheduler',
+    onIdleError: (error) => log.warn({ err: error }, 'a connection to Postgres was lost'),
+  });
+  const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-scheduler', log });
+  const built = new Scheduler(context, database, bus, catalog);
+  scheduler = built;
+  drain.register('intake', 'loops', () => built.stop());
+  drain.register('bus', 'nats', () => bus.close(1_000));
+  drain.register('store', 'postgres', async () => {
+    if (database.isInitialized) await database.destroy();
+  });
+  const ready = [
+    { name: 'postgres', required: true, check: () => pingDatabase(database) },
+    { name: 'nats', required: true, check: async () => void (await bus.ping(1_000)) },
+    {
+      name: 'loops',
+      required: true,
+      check: async (): Promise<void> => {
+        if (!built.isTurning()) throw new PartDown('no round has succeeded lately');
+      },
+    },
+  ];
+  return { module: SchedulerModule, imports: [HealthModule.with({ ready, log, drain }), metricsEndpoint()] };
+}
+
+void runService({
+  service: 'scheduler',
+  module: build,
+  started: (_, { log }) => {
+    void scheduler?.start().catch((error: unknown) => log.fatal({ err: error }, 'cannot start its loops'));
+  },
+});

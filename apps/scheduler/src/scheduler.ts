@@ -1,0 +1,94 @@
+import type { DataSource } from 'typeorm';
+import type { NatsBus } from '#shared/bus/nats-bus';
+import { Publisher } from '#shared/bus/publisher';
+import { listen } from '#shared/bus/signals';
+import { ensureTopology } from '#shared/bus/topology';
+import { TurnPublisher } from '#shared/bus/turn-publisher';
+import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
+import type { ServiceContext } from '#shared/runtime/service';
+import { connectWhenUp } from '#shared/store/connect';
+import { DueJobs } from '#shared/store/jobs/due-jobs';
+import { JobTransactions } from '#shared/store/jobs/job-transactions';
+import { PipelineStore } from '#shared/store/jobs/pipeline-store';
+import { StuckSteps } from '#shared/store/jobs/stuck-steps';
+import { WorkerRegistry } from '#shared/store/worker-registry';
+import { DelayedJobRelease } from './delayed-job-release';
+import { Loop } from './loop';
+import { LostStepMender } from './lost-step-mender';
+import { RetryRelease } from './retry-release';
+import { TurnDispatch } from './turn-dispatch';
+
+const TICK_MS = 1_000;
+const HOUSEKEEPING_MS = 60_000;
+/** Rows of workers that are gone are shown for so long. */
+const GONE_WORKERS_MS = 3_600_000;
+
+/** The scheduler's loops, put together. Any number of schedulers may run; none is the leader. */
+export class Scheduler {
+  private readonly loops: Loop[];
+  private readonly releases: Loop[];
+  private readonly publisher: Publisher;
+  private readonly transactions: JobTransactions;
+  private readonly due: DueJobs;
+  private readonly stopping = new AbortController();
+  private unlisten: () => void = () => undefined;
+
+  constructor(
+    private readonly context: ServiceContext,
+    private readonly database: DataSource,
+    private readonly bus: NatsBus,
+    catalog: PipelineCatalog,
+  ) {
+    const { config, log } = context;
+    const pipelines = new PipelineStore(database);
+    const registry = new WorkerRegistry(database);
+    const stuck = new StuckSteps(database);
+    const { queues } = catalog;
+    const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
+    this.transactions = new JobTransactions(database, pipelines);
+    this.due = new DueJobs(database);
+    this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
+    const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));
+    const { transactions } = this;
+    const delayed = new DelayedJobRelease(this.due, pipelines, dispatch, log);
+    const retries = new RetryRelease(stuck, transactions, dispatch, log);
+    const { sweepMarginMs: marginMs, sweepLookMs: lookMs } = config;
+    const mender = new LostStepMender({
+      ...{ bus, queues, stuck, transactions, pipelines, dispatch, ensure, marginMs, lookMs, log },
+    });
+    const loop = (name: string, runOnce: () => Promise<number>, longestPauseMs: number): Loop =>
+      new Loop({ name, runOnce, longestPauseMs, log });
+    this.releases = [
+      loop('delayed-job-release', () => delayed.runOnce(), TICK_MS),
+      loop('retry-release', () => retries.runOnce(), TICK_MS),
+    ];
+    this.loops = [
+      ...this.releases,
+      loop('lost-step-mender', () => mender.runOnce(), lookMs),
+      loop('topology', () => ensure().then(() => lookMs), TICK_MS),
+      loop('housekeeping', () => registry.forgetGone(GONE_WORKERS_MS).then(() => HOUSEKEEPING_MS), HOUSEKEEPING_MS),
+    ];
+  }
+
+  /** Resolves when the loops turn: once Postgres can be reached. */
+  async start(): Promise<void> {
+    if (!(await connectWhenUp(this.database, this.context.log, this.stopping.signal))) return;
+    this.unlisten = listen(this.bus, SCHEDULER_WAKE, () => this.releases.forEach((loop) => loop.wake()));
+    for (const loop of this.loops) loop.start();
+  }
+
+  /** Whether the loops that release work have made a round lately. */
+  isTurning(): boolean {
+    return this.releases.every((loop) => loop.isTurning(5 * TICK_MS));
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.unlisten();
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await this.publisher.drain(1_000);
+    await this.transactions.close();
+    await this.due.close();
+  }
+}

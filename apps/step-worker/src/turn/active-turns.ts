@@ -1,0 +1,62 @@
+import type { ActiveTurn } from './active-turn';
+
+/** This worker's memory: the turns that it has. */
+export class ActiveTurns {
+  private readonly byKey = new Map<string, ActiveTurn>();
+  private suspects = 0;
+  private waiters: (() => void)[] = [];
+
+  get size(): number {
+    return this.byKey.size;
+  }
+
+  /** @returns false when a copy of the turn is at work already */
+  add(turn: ActiveTurn): boolean {
+    if (this.byKey.has(turn.key)) return false;
+    this.byKey.set(turn.key, turn);
+    return true;
+  }
+
+  delete(turn: ActiveTurn): void {
+    this.byKey.delete(turn.key);
+    if (this.byKey.size > 0) return;
+    for (const resolve of this.waiters) resolve();
+    this.waiters = [];
+  }
+
+  /** Whether any turn here has the step at work, its claim and its settlement included. */
+  knows(jobId: string, idx: number, but?: ActiveTurn): boolean {
+    for (const turn of this.byKey.values()) {
+      if (turn === but || turn.message.job_id !== jobId) continue;
+      if (turn.current === undefined || turn.current.idx === idx || turn.unrecorded.some((step) => step.idx === idx)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  hasJob(jobId: string): boolean {
+    for (const turn of this.byKey.values()) if (turn.message.job_id === jobId) return true;
+    return false;
+  }
+
+  /** At most one step that has crashed a worker runs at a time: if it does so again, no other is blamed. */
+  mayTakeSuspect(): boolean {
+    return this.suspects === 0;
+  }
+
+  setSuspect(turn: ActiveTurn, suspect: boolean): void {
+    if (turn.suspect === suspect) return;
+    turn.suspect = suspect;
+    this.suspects += suspect ? 1 : -1;
+  }
+
+  all(): IterableIterator<ActiveTurn> {
+    return this.byKey.values();
+  }
+
+  /** Resolves when there is none. */
+  async none(): Promise<void> {
+    if (this.byKey.size > 0) await new Promise<void>((resolve) => this.waiters.push(resolve));
+  }
+}

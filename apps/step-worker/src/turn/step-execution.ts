@@ -1,0 +1,172 @@
+import type { LogLevel, StepContext, StepHandler, JobInput } from '#shared/contracts/handler';
+import type { Json, JsonObject } from '#shared/domain/json';
+import { PermanentError, TransientError } from '#shared/domain/step-errors';
+import type { StepError } from '#shared/domain/turn/job-draft';
+
+/** Why an attempt was told to stop. */
+export class AttemptStopped extends Error {
+  constructor(readonly reason: 'timeout' | 'drain' | 'stale') {
+    super(STOP_MESSAGES[reason]);
+    this.name = 'AttemptStopped';
+  }
+}
+
+const STOP_MESSAGES = {
+  timeout: 'the attempt took longer than its time-out',
+  drain: 'the worker is shutting down',
+  stale: 'another worker owns this step by now',
+} as const;
+
+export type AttemptEnd =
+  | { readonly kind: 'completed'; readonly output: JsonObject }
+  | {
+      readonly kind: 'failed';
+      readonly outcome: 'failed' | 'timeout';
+      readonly error: StepError;
+      readonly leastMs: number;
+    }
+  /** It was stopped by the worker, not by its own doing: nothing of it counts. */
+  | { readonly kind: 'stopped'; readonly reason: 'drain' | 'stale' };
+
+export interface AttemptRequest {
+  readonly handler: StepHandler<unknown>;
+  readonly jobId: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly input: JobInput;
+  readonly outputs: Readonly<Record<string, Json>>;
+  readonly options: unknown;
+  readonly timeoutMs: number | null;
+  readonly progress: (percent: number, message: string | null) => void;
+  readonly log: (level: LogLevel, message: string) => void;
+  /** Called when the handler goes on for long after it was told to stop. */
+  readonly onStuck: () => void;
+}
+
+/** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
+const STUCK_AFTER_MS = 30_000;
+
+/** More than this an output may not be: it is kept, sent and shown. */
+const MAX_OUTPUT_BYTES = 1024 * 1024;
+
+/** One run of a handler. Made for one attempt; its signal exists only when somebody asks for it. */
+export class StepExecution implements StepContext<unknown> {
+  private controller: AbortController | undefined;
+  private stopReason: AttemptStopped | undefined;
+  private ended = false;
+  private stuckTimer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly request: AttemptRequest) {}
+
+  get jobId(): string {
+    return this.request.jobId;
+  }
+
+  get step(): string {
+    return this.request.step;
+  }
+
+  get attempt(): number {
+    return this.request.attempt;
+  }
+
+  get idempotencyKey(): string {
+    return `${this.request.jobId}:${this.request.step}`;
+  }
+
+  get input(): JobInput {
+    return this.request.input;
+  }
+
+  get outputs(): Readonly<Record<string, Json>> {
+    return this.request.outputs;
+  }
+
+  get options(): unknown {
+    return this.request.options;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.stopReason) this.controller.abort(this.stopReason);
+    }
+    return this.controller.signal;
+  }
+
+  progress(percent: number, message?: string): void {
+    if (this.ended || !Number.isFinite(percent)) return;
+    this.request.progress(Math.min(100, Math.max(0, percent)), message ?? null);
+  }
+
+  log(level: LogLevel, message: string): void {
+    if (!this.ended) this.request.log(level, message);
+  }
+
+  /** Tells the handler to stop. What it does after that counts for nothing. */
+  stop(reason: AttemptStopped): void {
+    if (this.stopReason || this.ended) return;
+    this.stopReason = reason;
+    this.stuckTimer = setTimeout(this.request.onStuck, STUCK_AFTER_MS).unref();
+    this.controller?.abort(reason);
+  }
+
+  /** Runs the handler to its end: a time-out, too, ends only when the handler has. Never rejects. */
+  async run(): Promise<AttemptEnd> {
+    const { timeoutMs, handler } = this.request;
+    const timer =
+      timeoutMs === null ? undefined : setTimeout(() => this.stop(new AttemptStopped('timeout')), timeoutMs);
+    try {
+      const output = (await handler.run(this)) ?? {};
+      // What was completed in spite of a stop is completed, unless somebody else owns it.
+      return this.stopReason?.reason === 'stale' ? { kind: 'stopped', reason: 'stale' } : completed(output);
+    } catch (error) {
+      return this.failed(error);
+    } finally {
+      this.ended = true;
+      clearTimeout(timer);
+      clearTimeout(this.stuckTimer);
+    }
+  }
+
+  private failed(error: unknown): AttemptEnd {
+    const stopped = this.stopReason?.reason;
+    if (stopped === 'drain' || stopped === 'stale') return { kind: 'stopped', reason: stopped };
+    if (stopped === 'timeout') {
+      const message = `the attempt took longer than its time-out of ${this.request.timeoutMs} ms`;
+      return { kind: 'failed', outcome: 'timeout', error: { message, kind: 'timeout', code: 'timeout' }, leastMs: 0 };
+    }
+    return { kind: 'failed', outcome: 'failed', ...classify(error) };
+  }
+}
+
+function completed(output: JsonObject): AttemptEnd {
+  const text = JSON.stringify(output);
+  if (text !== undefined && text.startsWith('{') && text.length <= MAX_OUTPUT_BYTES)
+    return { kind: 'completed', output };
+  const message =
+    text?.startsWith('{') === true
+      ? `the output has ${text.length} characters of JSON; ${MAX_OUTPUT_BYTES} are allowed`
+      : 'the output is not a JSON object';
+  return {
+    kind: 'failed',
+    outcome: 'failed',
+    error: { message, kind: 'permanent', code: 'bad_output' },
+    leastMs: 0,
+  };
+}
+
+const MAX_MESSAGE_CHARACTERS = 4_000;
+
+/** What an error means: the contract's "What an error means". */
+function classify(error: unknown): { error: StepError; leastMs: number } {
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE_CHARACTERS);
+  if (error instanceof PermanentError) {
+    return { error: { message, kind: 'permanent', code: error.code ?? null }, leastMs: 0 };
+  }
+  if (error instanceof TransientError) {
+    return { error: { message, kind: 'transient', code: error.code ?? null }, leastMs: error.minDelayMs ?? 0 };
+  }
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+  return { error: { message, kind: 'transient', code }, leastMs: 0 };
+}

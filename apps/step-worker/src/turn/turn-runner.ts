@@ -1,0 +1,304 @@
+import type { Delivery } from '#shared/bus/work-consumer';
+import { workMessage, type WorkMessage } from '#shared/contracts/work-message';
+import { isLimited } from '#shared/domain/pipeline';
+import { isSubset, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
+import type { Measured } from '#shared/domain/turn/end-attempt';
+import type { Logger } from '#shared/runtime/logger';
+import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import type { WorkerLease } from '../lease/worker-lease';
+import type { DatabaseClock } from '../lease/database-clock';
+import type { TurnReporter } from '../reports/turn-reporter';
+import { ActiveTurn, type CurrentAttempt } from './active-turn';
+import type { ActiveTurns } from './active-turns';
+import type { AttemptRunner } from './attempt-runner';
+import type { OpenedSteps } from './opened-steps';
+import { decideRetry } from './retry-policy';
+import type { AttemptEnd } from './step-execution';
+import { endTurn, suspectDelayMs, troubleDelayMs, type TurnEnding } from './turn-ending';
+import type { TurnSettlement } from './turn-settlement';
+
+export interface TurnRunnerDeps {
+  readonly pipelines: PipelineStore;
+  readonly lease: WorkerLease;
+  readonly clock: DatabaseClock;
+  readonly turns: ActiveTurns;
+  readonly settlement: TurnSettlement;
+  readonly attempts: AttemptRunner;
+  readonly opened: OpenedSteps;
+  readonly reporter: TurnReporter;
+  readonly isDraining: () => boolean;
+  readonly log: Logger;
+}
+
+type Ended = AttemptEnd & { readonly measured: Measured };
+
+const DONE: TurnEnding = { kind: 'done' };
+/** Another copy of a turn that is at work here. */
+const COPY_DELAY_MS = 1_000;
+
+/**
+ * Takes a job's turn from its delivery to its ack: claim or begin unread, run, settle, go on with a step that became
+ * ready, publish the others, end. Nothing is acked before what it stands for is committed.
+ */
+export class TurnRunner {
+  private garbage = 0;
+  /** Back-offs that messages nak'd by this worker carry. */
+  private naks = 0;
+
+  constructor(private readonly deps: TurnRunnerDeps) {}
+
+  /** Resolves when the delivery has been ended. Never rejects. */
+  async take(delivery: Delivery): Promise<void> {
+    const message = parse(delivery.data);
+    if (!message) {
+      this.garbage += 1;
+      const { queue, priority, streamSeq } = delivery;
+      this.deps.log.warn({ queue, priority, stream_seq: streamSeq, so_far: this.garbage }, 'not a turn: terminated');
+      endTurn(delivery, { kind: 'garbage' });
+      return;
+    }
+    const turn = new ActiveTurn(message, delivery, this.deps.lease.current);
+    endTurn(delivery, await this.end(turn));
+  }
+
+  private async end(turn: ActiveTurn): Promise<TurnEnding> {
+    const { turns, settlement, log } = this.deps;
+    if (this.deps.isDraining()) return { kind: 'handed_back' };
+    if (!turns.add(turn)) return { kind: 'later', delayMs: COPY_DELAY_MS };
+    try {
+      return await this.run(turn);
+    } catch (error) {
+      const delayMs = troubleDelayMs(turn.delivery.deliveryCount);
+      log.error({ err: error, job: turn.message.job_id, again_in_ms: delayMs }, 'a turn could not be recorded');
+      return { kind: 'later', delayMs };
+    } finally {
+      settlement.ended(turn);
+      turns.setSuspect(turn, false);
+      turns.delete(turn);
+    }
+  }
+
+  private async run(turn: ActiveTurn): Promise<TurnEnding> {
+    const { pipelines } = this.deps;
+    const { pipeline_hash: hash, head } = turn.message;
+    const pipeline = pipelines.peek(hash) ?? (await pipelines.find(hash));
+    // Definitions are stored before their jobs: this job was deleted, or is of another database.
+    if (!pipeline?.definition.steps[head]) return DONE;
+    turn.pipeline = pipeline;
+    if (this.isUnread(turn, pipeline)) {
+      turn.fast = true;
+      turn.current = { idx: head, epoch: 1, attempt: 1, grantedBy: turn.deliveredUnder };
+    }
+    for (;;) {
+      if (!turn.current || !this.mayBegin(turn.current)) {
+        const ending = await this.claim(turn, pipeline);
+        if (ending) return ending;
+        continue;
+      }
+      const ended = await this.deps.attempts.run(turn, pipeline, turn.current);
+      const ending = await this.settle(turn, pipeline, turn.current, ended);
+      if (ending) return ending;
+    }
+  }
+
+  /** A first delivery of an opening that this incarnation cannot have missed anything about. */
+  private isUnread({ message, delivery, deliveredUnder }: ActiveTurn, pipeline: StoredPipeline): boolean {
+    const step = pipeline.definition.steps[message.head];
+    return (
+      delivery.deliveryCount === 1 &&
+      !message.read &&
+      message.run === 1 &&
+      message.at > deliveredUnder.horizon &&
+      step !== undefined &&
+      !isLimited(step)
+    );
+  }
+
+  /** The lease under which the begin was granted must be unbroken. */
+  private mayBegin(current: CurrentAttempt): boolean {
+    return current.grantedBy === this.deps.lease.current && current.grantedBy.isValid();
+  }
+
+  private async claim(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {
+    const { lease, settlement, reporter } = this.deps;
+    turn.fast = false;
+    turn.current = undefined;
+    turn.recorded = false;
+    const grantedBy = lease.current;
+    const applied = await settlement.claim(turn);
+    if (!applied) return DONE;
+    const { result, draft } = applied;
+    switch (result.kind) {
+      case 'nothing':
+        return DONE;
+      case 'later':
+        return { kind: 'later', delayMs: result.delayMs };
+      case 'suspect_waits':
+        return { kind: 'later', delayMs: suspectDelayMs(turn.delivery.deliveryCount) };
+      case 'quarantined':
+        this.deps.log.error(
+          { job: draft.job.id, step: draft.step(result.idx).name },
+          'the step has killed its worker three times: it has failed for good',
+        );
+        reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, result.idx, null), null);
+        return DONE;
+      case 'taken': {
+        const { idx, epoch, attempt } = result;
+        turn.current = { idx, epoch, attempt, grantedBy };
+        turn.recorded = true;
+        reporter.changed(draft, pipeline, applied.statusBefore, [reporter.started(draft, idx, attempt)], null);
+        return null;
+      }
+    }
+  }
+
+  /** Records how the attempt ended. @returns how the turn ends, or null: it goes on with `turn.current` */
+  private async settle(
+    turn: ActiveTurn,
+    pipeline: StoredPipeline,
+    current: CurrentAttempt,
+    ended: Ended,
+  ): Promise<TurnEnding | null> {
+    this.deps.settlement.ended(turn);
+    await turn.recording;
+    turn.recording = undefined;
+    if (turn.stale) return this.staleEnding(turn);
+    if (ended.kind === 'stopped') return this.handBack(turn, pipeline, current);
+    if (turn.fast && ended.kind === 'completed') {
+      const { output, measured } = ended;
+      turn.unrecorded.push({ kind: 'completed', idx: current.idx, output, ...measured });
+      return this.runOn(turn, pipeline, current) ?? this.settleFast(turn, pipeline);
+    }
+    return this.settleRead(turn, pipeline, current, ended);
+  }
+
+  /**
+   * Goes on to a step whose needs this turn itself has completed, before they are recorded: only where running any of
+   * them again gives the same and changes nothing (`repeatable`).
+   */
+  private runOn(turn: ActiveTurn, pipeline: StoredPipeline, current: CurrentAttempt): null | undefined {
+    const { attempts, lease } = this.deps;
+    if (turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx)) return undefined;
+    if (!this.mayBegin({ ...current, grantedBy: turn.deliveredUnder }) || turn.deliveredUnder !== lease.current)
+      return undefined;
+    const own = turn.unrecorded.reduce((set, step) => set | stepBit(step.idx), NO_STEPS);
+    const queue = pipeline.definition.steps[turn.message.head]?.queue;
+    const next = stepsIn(pipeline.graph.all & ~own).find((idx) => {
+      const step = pipeline.definition.steps[idx];
+      const needs = pipeline.graph.needs[idx] ?? NO_STEPS;
+      if (!step || needs === NO_STEPS || !isSubset(needs, own)) return false;
+      return step.queue === queue && !isLimited(step) && attempts.isRepeatable(pipeline, idx);
+    });
+    if (next === undefined) return undefined;
+    turn.current = { idx: next, epoch: 1, attempt: 1, grantedBy: turn.deliveredUnder };
+    return null;
+  }
+
+  private async settleFast(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {
+    const { settlement, lease, opened, reporter } = this.deps;
+    const grantedBy = lease.current;
+    const steps = turn.unrecorded;
+    const settled = await settlement.settleFast(turn, pipeline);
+    if (settled.kind === 'stale') return this.staleEnding(turn);
+    reporter.fastSettled(turn.message.job_id, pipeline, settled, steps, turn.shown);
+    turn.shown = NO_STEPS;
+    await opened.publish(turn, pipeline, settled.opened, settled.dispatchedAt);
+    if (settled.kept === null) return DONE;
+    turn.current = { idx: settled.kept, epoch: 1, attempt: 1, grantedBy };
+    turn.recorded = true;
+    turn.shown = stepBit(settled.kept);
+    return null;
+  }
+
+  private async settleRead(
+    turn: ActiveTurn,
+    pipeline: StoredPipeline,
+    current: CurrentAttempt,
+    ended: Exclude<Ended, { kind: 'stopped' }>,
+  ): Promise<TurnEnding | null> {
+    const { settlement, lease, opened, reporter, clock } = this.deps;
+    if (turn.fast && turn.unrecorded.length > 0) {
+      await settlement.recordNow(turn, pipeline);
+      if (turn.stale) return this.staleEnding(turn);
+    }
+    const step = pipeline.definition.steps[current.idx];
+    const grantedBy = lease.current;
+    const applied = await settlement.endAttempt(turn, pipeline, current, this.resultOf(step, ended), ended.measured);
+    if (!applied) return DONE;
+    const { result, draft } = applied;
+    if (result.kind === 'stale') return this.staleEnding(turn);
+    const { kept, retry } = result;
+    const keptIdx = kept?.idx ?? null;
+    reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, current.idx, retry), keptIdx);
+    if (ended.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, ended);
+    await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
+    if (retry?.kind === 'retry' && !retry.viaScheduler) return this.nakFor(retry.delayMs);
+    if (!kept) return DONE;
+    this.deps.turns.setSuspect(turn, false);
+    turn.current = { ...kept, grantedBy };
+    turn.recorded = true;
+    turn.shown = stepBit(kept.idx);
+    return null;
+  }
+
+  private resultOf(
+    step: StoredPipeline['definition']['steps'][number] | undefined,
+    ended: Exclude<Ended, { kind: 'stopped' }>,
+  ) {
+    if (ended.kind === 'completed') return { kind: 'completed' as const, output: ended.output };
+    const { outcome, error, leastMs } = ended;
+    const retry = (retryCount: number) =>
+      step ? decideRetry(step, error, retryCount, leastMs, this.naks) : { kind: 'final' as const };
+    return { kind: 'failed' as const, outcome, error, retry };
+  }
+
+  private nakFor(delayMs: number): TurnEnding {
+    this.naks += 1;
+    setTimeout(() => (this.naks -= 1), delayMs).unref();
+    return { kind: 'later', delayMs };
+  }
+
+  /** Stopped by the drain: another worker can take it at once, and no attempt is burnt. */
+  private async handBack(turn: ActiveTurn, pipeline: StoredPipeline, current: CurrentAttempt): Promise<TurnEnding> {
+    const { settlement, opened } = this.deps;
+    if (turn.recorded) {
+      await settlement.handBack(turn.message.job_id, current.idx, current.grantedBy.id, current.epoch);
+    } else if (turn.unrecorded.length > 0) {
+      const settled = await settlement.settleFast(turn, pipeline);
+      if (settled.kind === 'settled') await opened.publish(turn, pipeline, settled.opened, settled.dispatchedAt);
+      return DONE;
+    }
+    return { kind: 'handed_back' };
+  }
+
+  /** Nothing of this turn counts any more; unless a write was in doubt: then the rows are asked what became of it. */
+  private async staleEnding(turn: ActiveTurn): Promise<TurnEnding | null> {
+    if (!turn.inDoubt) {
+      this.deps.log.debug({ job: turn.message.job_id }, 'stale: somebody else owns this turn by now');
+      return DONE;
+    }
+    turn.stale = false;
+    turn.inDoubt = false;
+    turn.unrecorded = [];
+    turn.fast = false;
+    turn.current = undefined;
+    return null;
+  }
+
+  private logFailure(turn: ActiveTurn, step: string, current: CurrentAttempt, ended: Ended & { kind: 'failed' }): void {
+    const { job_id: job } = turn.message;
+    const { message, kind, code } = ended.error;
+    this.deps.log.warn({ job, step, attempt: current.attempt, kind, code, error: message }, 'an attempt failed');
+  }
+}
+
+function parse(data: Uint8Array): WorkMessage | null {
+  try {
+    const parsed = workMessage.safeParse(
+      JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString()),
+    );
+    return parsed.success ? parsed.data : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,191 @@
+import type { DataSource } from 'typeorm';
+import { isLimited } from '#shared/domain/pipeline';
+import { hasStep, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
+import { claimStep, type ClaimOutcome } from '#shared/domain/turn/claim';
+import { endAttempt, type AttemptResult, type Measured, type SettleOutcome } from '#shared/domain/turn/end-attempt';
+import { handBack } from '#shared/domain/turn/mend';
+import { isPassingDatabaseError } from '#shared/store/database-error';
+import { FastSettlement, type FastSettle, type FastSettled, type FastStep } from '#shared/store/jobs/fast-settlement';
+import { type Applied, JobTransactions } from '#shared/store/jobs/job-transactions';
+import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import type { WorkerLease } from '../lease/worker-lease';
+import type { ActiveTurn, CurrentAttempt } from './active-turn';
+import type { ActiveTurns } from './active-turns';
+
+/** A turn yields after this long, so that one long job does not keep a slot from others: it publishes its next step. */
+const LONGEST_TURN_MS = 10_000;
+/** Between two tries of a write while the database is away. */
+const TRY_AGAIN_MS = 500;
+
+export interface SettlementDeps {
+  readonly database: DataSource;
+  readonly pipelines: PipelineStore;
+  readonly lease: WorkerLease;
+  readonly turns: ActiveTurns;
+  /** Whether the worker is shutting down; then turns go on to no further step. */
+  readonly isDraining: () => boolean;
+  /** A flush has recorded that a turn's step runs, and what the turn had completed before it. */
+  readonly onRunning: (
+    turn: ActiveTurn,
+    settled: FastSettled & { kind: 'settled' },
+    steps: readonly FastStep[],
+  ) => void;
+}
+
+/** What turns write: fast ones in groups by one statement, all else as transactions with the rows read. */
+export class TurnSettlement {
+  private readonly fast: FastSettlement;
+  private readonly transactions: JobTransactions;
+  /** Fast turns whose current step has no row yet, by lane. */
+  private readonly unwritten: Set<ActiveTurn>[] = [new Set(), new Set()];
+
+  constructor(private readonly deps: SettlementDeps) {
+    this.transactions = new JobTransactions(deps.database, deps.pipelines);
+    this.fast = new FastSettlement(
+      deps.database,
+      () => this.deps.lease.current.id,
+      (lane) => this.recordRunning(lane),
+    );
+  }
+
+  /** A fast turn's step has begun: it is recorded as running unless it ends before the next flush. */
+  began(turn: ActiveTurn): void {
+    this.laneOf(turn).add(turn);
+    this.fast.wake(turn.message.job_id);
+  }
+
+  /** The step has ended: nobody needs to know any more that it ran. */
+  ended(turn: ActiveTurn): void {
+    this.laneOf(turn).delete(turn);
+  }
+
+  /** Records what the fast turn has completed, trying again while the database is away. */
+  async settleFast(turn: ActiveTurn, pipeline: StoredPipeline): Promise<FastSettled> {
+    const steps = turn.unrecorded;
+    turn.unrecorded = [];
+    return this.persist(turn, () => this.fast.settle(this.item(turn, pipeline, steps, this.keepable(turn, pipeline))));
+  }
+
+  /** Takes the turn's next step. @throws when it is in doubt whether it was taken: redelivery finds out */
+  claim(turn: ActiveTurn): Promise<Applied<ClaimOutcome> | null> {
+    const { job_id: jobId, run, head } = turn.message;
+    const { lease, turns } = this.deps;
+    return this.transactions.run({
+      jobId,
+      apply: (draft, { leases, pools }) => {
+        const outcome = claimStep(draft, {
+          run,
+          head,
+          worker: lease.current.id,
+          leases,
+          pools,
+          knows: (idx) => turns.knows(jobId, idx, turn),
+          mayTakeSuspect: () => turns.mayTakeSuspect(),
+        });
+        if (outcome.kind === 'taken' && outcome.suspect) turns.setSuspect(turn, true);
+        return outcome;
+      },
+    });
+  }
+
+  /** Records the end of one attempt with its row read, trying again while the database is away. */
+  endAttempt(
+    turn: ActiveTurn,
+    pipeline: StoredPipeline,
+    current: CurrentAttempt,
+    result: AttemptResult,
+    measured: Measured,
+  ): Promise<Applied<SettleOutcome> | null> {
+    const { job_id: jobId, run, head } = turn.message;
+    const worker = current.grantedBy.id;
+    const key = { run, head, idx: current.idx, epoch: current.epoch, fast: turn.fast, worker };
+    const keepable = this.keepable(turn, pipeline);
+    return this.persist(turn, () =>
+      this.transactions.run({
+        jobId,
+        apply: (draft, { pools }) => endAttempt(draft, key, result, measured, pools, (idx) => hasStep(keepable, idx)),
+      }),
+    );
+  }
+
+  /** Gives a step's row up unfinished, so that another worker can take it at once. */
+  async handBack(jobId: string, idx: number, worker: string, epoch: number | null): Promise<boolean> {
+    const applied = await this.transactions.run({
+      jobId,
+      apply: (draft, { pools }) => handBack(draft, idx, worker, epoch, pools),
+    });
+    return applied?.result ?? false;
+  }
+
+  async close(): Promise<void> {
+    await this.fast.close();
+    await this.transactions.close();
+  }
+
+  /** Before each flush: what still runs is recorded with it. */
+  private recordRunning(lane: number): void {
+    const turns = this.unwritten[lane];
+    if (!turns || turns.size === 0) return;
+    for (const turn of turns) {
+      if (turn.pipeline) turn.recording = this.recordNow(turn, turn.pipeline);
+    }
+    turns.clear();
+  }
+
+  /** Records a fast turn's current step as running, with what the turn completed before it. Never rejects. */
+  async recordNow(turn: ActiveTurn, pipeline: StoredPipeline): Promise<void> {
+    const { current } = turn;
+    if (!current) return;
+    const steps: FastStep[] = [...turn.unrecorded, { kind: 'running', idx: current.idx, startedAt: turn.startedAt }];
+    turn.unrecorded = [];
+    turn.recorded = true;
+    try {
+      const settled = await this.persist(turn, () => this.fast.settle(this.item(turn, pipeline, steps, NO_STEPS)));
+      if (settled.kind === 'settled') this.deps.onRunning(turn, settled, steps);
+      else this.stopAsStale(turn);
+    } catch {
+      this.stopAsStale(turn);
+    }
+  }
+
+  private stopAsStale(turn: ActiveTurn): void {
+    turn.stale = true;
+    turn.abort?.('stale');
+  }
+
+  /** Repeats a write until the database answers: work that is done is not done again because of a restart. */
+  private async persist<T>(turn: ActiveTurn, write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        turn.inDoubt = true;
+        if (!isPassingDatabaseError(error) || this.deps.isDraining()) throw error;
+        await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
+      }
+    }
+  }
+
+  private item(turn: ActiveTurn, pipeline: StoredPipeline, steps: readonly FastStep[], keepable: StepSet): FastSettle {
+    const { job_id: jobId, run, head } = turn.message;
+    return { jobId, run, head, graph: pipeline.graph, steps, keepable };
+  }
+
+  /** Steps of the turn's own queue that need no token, unless the turn should end now. */
+  private keepable(turn: ActiveTurn, pipeline: StoredPipeline): StepSet {
+    if (this.deps.isDraining() || performance.now() - turn.startedAtMs > LONGEST_TURN_MS) return NO_STEPS;
+    if (!this.deps.lease.current.isValid()) return NO_STEPS;
+    const { steps } = pipeline.definition;
+    const queue = steps[turn.message.head]?.queue;
+    return stepsIn(pipeline.graph.all).reduce((set, idx) => {
+      const step = steps[idx];
+      return step && step.queue === queue && !isLimited(step) ? set | stepBit(idx) : set;
+    }, NO_STEPS);
+  }
+
+  private laneOf(turn: ActiveTurn): Set<ActiveTurn> {
+    const lane = this.unwritten[this.fast.laneOf(turn.message.job_id)];
+    if (!lane) throw new Error('no lane');
+    return lane;
+  }
+}
