@@ -8,6 +8,9 @@ import { PipelineConfigError } from '#shared/runtime/pipeline-file/pipeline-conf
 import { ruleFaults } from '#shared/runtime/pipeline-file/pipeline-rules';
 import { describeValue, isObject, schemaFaults, type PathFault } from '#shared/runtime/pipeline-file/schema-faults';
 
+export type { PipelineCatalog };
+export { PipelineConfigError };
+
 const MAX_BYTES = 1_048_576;
 
 /**
@@ -68,7 +71,7 @@ const keyOf = (path: Path): string =>
 
 /** Reads no more than a file may have, so that a device or an endless pipe is no trap. */
 async function readText(path: string): Promise<string> {
-  const bytes = await readStart(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readStart(path).catch((error: unknown) => {
     throw new PipelineConfigError([
       {
         file: path,
@@ -100,8 +103,9 @@ async function readStart(path: string): Promise<Buffer> {
   }
 }
 
-function unreadable(error: NodeJS.ErrnoException): string {
-  switch (error.code) {
+function unreadable(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'unknown';
+  switch (code) {
     case 'ENOENT':
     case 'ENOTDIR':
       return 'no such file';
@@ -111,6 +115,6 @@ function unreadable(error: NodeJS.ErrnoException): string {
     case 'EPERM':
       return 'one that may not be read';
     default:
-      return `a fault: ${error.code ?? error.message}`;
+      return `a fault: ${code}`;
   }
 }

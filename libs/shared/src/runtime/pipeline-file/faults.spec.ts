@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { catalogOf } from '#shared/contracts/handler-catalog';
 import { readPipelineText } from '#shared/runtime/pipeline-file';
 import { PipelineConfigError } from '#shared/runtime/pipeline-file/pipeline-config-error';
 
@@ -269,13 +271,6 @@ const TABLE: readonly [what: string, text: string, faults: readonly string[]][] 
     ['f:8: pipelines.p.steps[0].options.ignore_patterns[1]: expected text, found 5'],
   ],
   [
-    'an option that the handler refuses',
-    withSteps('      - name: filesystem', '        options:', '          ignore_patterns: ["a*b*c*d*e*"]'),
-    [
-      'f:6: pipelines.p.steps[0].options.ignore_patterns[0]: expected a value that handler filesystem takes (the pattern',
-    ],
-  ],
-  [
     'options that are a list',
     withSteps('      - { name: noop, options: [] }'),
     ['f:4: pipelines.p.steps[0].options: expected a mapping, found an empty list'],
@@ -383,6 +378,14 @@ describe('faults of a pipeline file', () => {
       'f:7',
       'f:9',
     ]);
+  });
+
+  test('a refusal in the words of the handler', () => {
+    const even = z.strictObject({ size: z.int().refine((size) => size % 2 === 0, 'must be even') });
+    const words = { description: '', jobOptions: [], repeatable: true };
+    const handlers = catalogOf([{ name: 'pairs', options: even, ...words }]);
+    const read = () => readPipelineText('steps:\n  - name: pairs\n    size: 3\n', 'f', handlers);
+    expect(read).toThrow('f:3: steps[0].size: expected a value that handler pairs takes (must be even), found 3');
   });
 
   test('say what is machine-readable too', () => {

@@ -7,7 +7,6 @@ import type {
   ShortConfig,
   ShortConfigStep,
 } from '#shared/contracts/pipeline-config';
-import type { JsonObject } from '#shared/domain/json';
 import type { BackOff, PipelineDefinition, StepDefinition } from '#shared/domain/pipeline';
 import { shortOptions } from '#shared/runtime/pipeline-file/pipeline-rules';
 
@@ -69,7 +68,7 @@ function normaliseStep(
     concurrency: step.concurrency ?? null,
     resources: step.resources ?? {},
     isolation: step.isolation,
-    options: (handlers.get(uses)?.options.parse(step.options) ?? step.options) as JsonObject,
+    options: handlers.get(uses)?.options.parse(step.options) ?? step.options,
   };
 }
 

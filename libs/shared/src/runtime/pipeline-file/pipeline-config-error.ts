@@ -27,4 +27,9 @@ export class PipelineConfigError extends Error {
     super(lines.join('\n'));
     this.faults = sorted;
   }
+
+  /** The same faults of a file that people know by another path. */
+  calledAs(file: string): PipelineConfigError {
+    return new PipelineConfigError(this.faults.map((fault) => ({ ...fault, file })));
+  }
 }

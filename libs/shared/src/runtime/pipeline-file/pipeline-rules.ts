@@ -10,6 +10,8 @@ import { describeValue, isObject, schemaFaults, type PathFault } from '#shared/r
 interface WrittenStep {
   readonly path: Path;
   readonly raw: JsonObject;
+  /** null when it has none that is text. */
+  readonly name: string | null;
   /** null when they are no mapping. */
   readonly options: JsonObject | null;
   readonly optionsPath: Path;
@@ -44,44 +46,46 @@ function writtenSteps(list: Json | undefined, base: Path, short: boolean): Writt
   if (!Array.isArray(list)) return [];
   return list.flatMap((raw, index): WrittenStep[] => {
     if (!isObject(raw)) return [];
-    const path = [...base, index];
-    if (short) return [{ path, raw, options: shortOptions(raw), optionsPath: path, short }];
-    const options = raw['options'] ?? {};
-    return [{ path, raw, options: isObject(options) ? options : null, optionsPath: [...path, 'options'], short }];
+    const step = { path: [...base, index], raw, name: typeof raw['name'] === 'string' ? raw['name'] : null, short };
+    if (short) return [{ ...step, options: shortOptions(raw), optionsPath: step.path }];
+    const options = Object.hasOwn(raw, 'options') ? raw['options'] : {};
+    return [{ ...step, options: isObject(options) ? options : null, optionsPath: [...step.path, 'options'] }];
   });
 }
 
 /** A step's options in the short form: every key that is not one of its own. */
 export function shortOptions(step: Readonly<Record<string, Json | undefined>>): JsonObject {
   const own: readonly string[] = SHORT_STEP_KEYS;
-  const options = Object.entries(step).filter((entry): entry is [string, Json] => !own.includes(entry[0]));
-  return Object.fromEntries(options.filter(([, value]) => value !== undefined));
+  const options = Object.entries(step).filter(
+    (entry): entry is [string, Json] => !own.includes(entry[0]) && entry[1] !== undefined,
+  );
+  return Object.fromEntries(options);
 }
 
 function repeatedNames(steps: readonly WrittenStep[]): PathFault[] {
   const seen = new Set<string>();
-  return steps.flatMap(({ raw: { name }, path }) => {
-    if (typeof name !== 'string') return [];
-    if (seen.has(name))
-      return [{ path: [...path, 'name'], expected: 'a name that no other step has', found: `"${name}" again` }];
+  return steps.flatMap(({ name, path }) => {
+    if (name === null) return [];
+    const again = seen.has(name);
     seen.add(name);
-    return [];
+    const expected = 'a name that no other step has';
+    return again ? [{ path: [...path, 'name'], expected, found: `"${name}" again` }] : [];
   });
 }
 
-function needsOf(step: WrittenStep): string[] {
-  const { needs } = step.raw;
-  return Array.isArray(needs) ? needs.filter((need) => typeof need === 'string') : [];
+/** In the short form `needs` is an option like any other. */
+function needsOf({ raw: { needs }, short }: WrittenStep): string[] {
+  return Array.isArray(needs) && !short ? needs.filter((need) => typeof need === 'string') : [];
 }
 
 function wrongNeeds(steps: readonly WrittenStep[]): PathFault[] {
-  const names = steps.map(({ raw }) => raw['name']).filter((name) => typeof name === 'string');
+  const names = steps.flatMap(({ name }) => name ?? []);
   return steps.flatMap((step) =>
     needsOf(step).flatMap((need, index, needs) => {
       const fault = (expected: string, found: string): PathFault[] => [
         { path: [...step.path, 'needs', index], expected, found },
       ];
-      if (need === step.raw['name']) return fault('another step', `"${need}", the step itself`);
+      if (need === step.name) return fault('another step', `"${need}", the step itself`);
       if (needs.indexOf(need) < index) return fault('each step once', `"${need}" again`);
       if (names.includes(need)) return [];
       return fault('a step of this pipeline', `"${need}"${didYouMean(need, names)}`);
@@ -91,25 +95,24 @@ function wrongNeeds(steps: readonly WrittenStep[]): PathFault[] {
 
 /** Each circle once: the steps of one that was found are taken out before the next is looked for. */
 function circles(steps: readonly WrittenStep[]): PathFault[] {
-  const named = new Map(steps.map((step) => [String(step.raw['name']), step]));
-  let left = [...named].map(([name, step], index, all) => {
-    const needs =
-      step.raw['needs'] === undefined
-        ? all.slice(Math.max(0, index - 1), index).map(([before]) => before)
-        : needsOf(step);
-    return { name, needs: needs.filter((need) => need !== name) };
+  const named = steps.flatMap((step) => (step.name === null ? [] : [{ ...step, name: step.name }]));
+  let left = named.map((step, index) => {
+    const needs = Object.hasOwn(step.raw, 'needs') ? needsOf(step) : named.slice(0, index).slice(-1).map(nameOf);
+    return { ...step, needs: needs.filter((need) => need !== step.name) };
   });
   const faults: PathFault[] = [];
   for (let circle = findCycle(left); circle; circle = findCycle(left)) {
     const members = new Set(circle);
-    const first = steps.find((step) => members.has(String(step.raw['name'])));
     const found = `the circle ${circle.join(' → ')}`;
-    if (first)
-      faults.push({ path: [...first.path, 'needs'], expected: 'steps that do not wait for each other', found });
+    const first = left.find(({ name }) => members.has(name));
+    const path = [...(first?.path ?? []), 'needs'];
+    faults.push({ path, expected: 'steps that do not wait for each other', found });
     left = left.filter(({ name }) => !members.has(name));
   }
   return faults;
 }
+
+const nameOf = ({ name }: { readonly name: string }): string => name;
 
 function handlerFaults(step: WrittenStep, handlers: Handlers): PathFault[] {
   const key = !step.short && step.raw['uses'] !== undefined ? 'uses' : 'name';
