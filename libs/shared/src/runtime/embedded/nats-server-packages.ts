@@ -1,8 +1,9 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { describeExit, endProcess, spawnGuarded, withinMs } from './guardian';
 import { readLines } from './line-tail';
 
 const run = promisify(execFile);
@@ -101,20 +102,20 @@ async function goProxyAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {
   });
 }
 
-function build(args: readonly string[], env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<void> {
+async function build(args: readonly string[], env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<void> {
   const startedAt = Date.now();
   const stillAtIt = setInterval(() => {
     say(`nats-server: still building (${Math.round((Date.now() - startedAt) / 1000)} s)`);
   }, STILL_AT_IT_MS);
-  return new Promise<void>((resolve, reject) => {
-    const go = spawn('go', args, { env, stdio: ['ignore', 'ignore', 'pipe'], timeout: COMPILE_LIMIT_MS });
+  try {
+    const go = await spawnGuarded({ argv: ['go', ...args], env, orphanSignal: 'SIGKILL', orphanGraceMs: 0 });
     let lastWords = '';
-    readLines(go.stderr, (line) => {
-      lastWords = line;
-    });
-    go.once('error', reject);
-    go.once('close', (code) => (code === 0 ? resolve() : reject(new Error(lastWords || `go ended with ${code}`))));
-  }).finally(() => clearInterval(stillAtIt));
+    for (const stream of [go.stdout, go.stderr]) readLines(stream, (line) => (lastWords = line));
+    const exit = (await withinMs(go.exited, COMPILE_LIMIT_MS)) ?? (await endProcess(go, []));
+    if (exit.code !== 0) throw new Error(lastWords || `go ended with ${describeExit(exit)}`);
+  } finally {
+    clearInterval(stillAtIt);
+  }
 }
 
 /** The system's package lists may be missing or not ours to fill: then private ones are fetched for this once. */
