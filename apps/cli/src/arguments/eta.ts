@@ -1,0 +1,22 @@
+import { InvalidArgumentError } from 'commander';
+
+const FORM = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?) ?(Z|[+-]\d{2}:?\d{2})?)?$/i;
+
+const FORMS = '2030-01-31T18:30, 2030-01-31 (local time), 2030-01-31T18:30:00+02:00, or Unix seconds';
+
+/**
+ * A time as people write it, as the gateway takes it: ISO 8601 in UTC, or Unix seconds as they are. Without an offset
+ * it is the local time of this machine.
+ * @throws InvalidArgumentError
+ */
+export function parseEta(text: string): string | number {
+  const trimmed = text.trim();
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return Number(trimmed);
+  const [, year, month, day, time = '00:00', offset] = FORM.exec(trimmed) ?? [];
+  const onDay = new Date(`${year}-${month}-${day}T00:00:00Z`);
+  const at = new Date(`${year}-${month}-${day}T${time}${(offset ?? '').toUpperCase()}`);
+  // 30 February would be read as 1 or 2 March.
+  const exists = onDay.getUTCDate() === Number(day) && onDay.getUTCMonth() + 1 === Number(month);
+  if (!exists || Number.isNaN(at.getTime())) throw new InvalidArgumentError(`Expected a time: ${FORMS}.`);
+  return at.toISOString();
+}

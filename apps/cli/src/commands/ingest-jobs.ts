@@ -1,0 +1,61 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import type { JobPage, JobView } from '#shared/contracts/job';
+import { JOB_STATUSES } from '#shared/domain/status';
+import { addOne, addToList, numberFrom } from '../arguments/values';
+import type { CliContext } from '../cli-context';
+import { jobsView } from '../output/job-view';
+import type { Session } from '../session';
+
+interface JobsOptions {
+  readonly status?: readonly string[];
+  readonly pipeline?: string;
+  readonly tag?: readonly string[];
+  readonly limit: number;
+}
+
+/** The most that the gateway gives in one answer. */
+const PAGE = 200;
+
+const EXAMPLES = `
+Examples:
+  $ sluice ingest jobs                                   the newest 50
+  $ sluice ingest jobs --status running,retrying
+  $ sluice ingest jobs --tag nightly --limit 500
+  $ sluice ingest jobs --status failed -o ids            ids alone, one a line
+  $ sluice ingest jobs -o jsonl | jq .last_error`;
+
+const STATUSES: readonly string[] = [...JOB_STATUSES, 'retrying'];
+
+export function addIngestJobs(parent: Command, context: CliContext): void {
+  const command = parent
+    .command('jobs')
+    .summary('list jobs')
+    .description('Lists jobs, the newest first.')
+    .option('-s, --status <status>', `only these: ${STATUSES.join(', ')}`, addStatus)
+    .option('-p, --pipeline <name>', 'only of this pipeline')
+    .option('--tag <tag>', 'only with this tag; again for more', addOne)
+    .option('-n, --limit <count>', 'how many at most', numberFrom(1, 100_000, true), 50)
+    .addHelpText('after', EXAMPLES);
+  command.action((options: JobsOptions) => context.act(command, (session) => listJobs(session, options)));
+}
+
+function addStatus(text: string, before: readonly string[] = []): string[] {
+  const statuses = addToList(text, before);
+  if (statuses.every((status) => STATUSES.includes(status))) return statuses;
+  throw new InvalidArgumentError(`Allowed are ${STATUSES.join(', ')}.`);
+}
+
+async function listJobs({ io, client, printer }: Session, { limit, ...filter }: JobsOptions): Promise<void> {
+  const items: JobView[] = [];
+  let page: JobPage = { items, next_cursor: null, has_more: true };
+  while (page.has_more && items.length < limit) {
+    const size = Math.min(PAGE, limit - items.length);
+    page = await client.jobs({ ...filter, limit: size, cursor: page.next_cursor ?? undefined });
+    items.push(...page.items);
+    if (page.items.length === 0) break;
+  }
+  printer.list(items, jobsView(io.now()), { ...page, items });
+  if (items.length === 0) printer.say('No jobs.');
+  else if (page.has_more && printer.format === 'table')
+    printer.say(`There are more; --limit ${limit * 2} shows some of them.`);
+}

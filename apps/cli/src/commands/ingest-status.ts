@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../cli-context';
+import { exitCodeOf, EXIT } from '../exit-codes';
+import { jobsView } from '../output/job-view';
+import type { Session } from '../session';
+import { awaitEnd } from '../watching/await-end';
+
+const EXAMPLES = `
+Examples:
+  $ sluice ingest status 0190a4c2-5b7e-7c3a-9d21-4f6b8e1a2c3d
+  $ sluice ingest status 0190a4c2-5b7e-7c3a-9d21-4f6b8e1a2c3d --watch
+  $ sluice ingest status 0190a4c2-5b7e-7c3a-9d21-4f6b8e1a2c3d -o json
+
+With --watch it ends as the job does: 0 completed, 5 failed, 6 cancelled.`;
+
+export function addIngestStatus(parent: Command, context: CliContext): void {
+  const command = parent
+    .command('status')
+    .summary('show a job and its steps')
+    .description('Shows where a job is: its steps, their progress, retries and last errors.')
+    .argument('<id>', 'the id of the job')
+    .option('-w, --watch', 'follow it until it has ended')
+    .addHelpText('after', EXAMPLES);
+  command.action((id: string, { watch }: { watch?: true }) =>
+    context.act(command, (session) => (watch ? watchStatus(session, id) : showStatus(session, id))),
+  );
+}
+
+async function showStatus({ io, client, printer }: Session, id: string): Promise<number> {
+  printer.one(await client.job(id), jobsView(io.now()));
+  return EXIT.ok;
+}
+
+async function watchStatus(session: Session, id: string): Promise<number> {
+  const { io, client, printer } = session;
+  // First asked for, so that a wrong id or address is an error at once and not something to wait out.
+  await client.job(id);
+  try {
+    const ended = await awaitEnd(session, id, { detail: 'events', timeoutSeconds: null });
+    printer.one(ended, jobsView(io.now()));
+    return exitCodeOf(ended.status);
+  } catch (error) {
+    if (io.signal.aborted) printer.say('\nThe job goes on.');
+    throw error;
+  }
+}

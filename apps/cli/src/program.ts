@@ -1,0 +1,51 @@
+import { Command, Option } from 'commander';
+import type { CliContext } from './cli-context';
+import { addConfig } from './commands/config-check';
+import { addPipelines, addWorkers } from './commands/fleet';
+import { addIngestAttempts } from './commands/ingest-attempts';
+import { addIngestJobs } from './commands/ingest-jobs';
+import { addIngestStart } from './commands/ingest-start';
+import { addIngestStatus } from './commands/ingest-status';
+import { addSearch } from './commands/search';
+import { FORMATS } from './output/printer';
+
+const HELP = `
+Examples:
+  $ sluice ingest start . --follow      take this folder in, and see it go
+  $ sluice ingest jobs --status failed  what went wrong
+  $ sluice search "retry policy"        ask the knowledge graph
+  $ sluice config check                 is pipeline_config.yml right?
+
+Environment:
+  SLUICE_URL       where the gateway is (http://127.0.0.1:3000)
+  SLUICE_API_KEY   the key to call it with
+  NO_COLOR         no colours
+
+Exit codes:
+  0 ok · 1 error · 2 usage · 3 not authorised · 4 not found
+  5 the job failed · 6 it was cancelled · 7 timed out waiting · 130 interrupted`;
+
+/** Every command. Data goes to the context's stdout, words to its stderr. */
+export function buildProgram(context: CliContext, version: string): Command {
+  const program = new Command('sluice')
+    .description('Submits sources to ingestion pipelines, follows them, and searches what they found.')
+    .version(version, '-V, --version')
+    .addOption(new Option('-o, --output <format>', 'how data are printed').choices(FORMATS).default('table'))
+    .option('--url <url>', 'where the gateway is; else SLUICE_URL')
+    .addHelpText('after', HELP)
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.io.stdout.write(text),
+      writeErr: (text) => context.io.stderr.write(text),
+      getOutHelpWidth: () => context.io.stdout.columns ?? 80,
+      getErrHelpWidth: () => context.io.stderr.columns ?? 80,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  const ingest = program.command('ingest').summary('submit and follow jobs').description('Submits and follows jobs.');
+  for (const add of [addIngestStart, addIngestStatus, addIngestJobs, addIngestAttempts]) add(ingest, context);
+  for (const add of [addSearch, addWorkers, addPipelines, addConfig]) add(program, context);
+  return program;
+}

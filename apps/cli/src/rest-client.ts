@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
+import { attemptList, pipelineList, searchPage, workerList } from './rest-answers';
+import type { AttemptList, PipelineList, SearchPage, WorkerList } from './rest-answers';
+import { GatewayProblem, GatewayUnreachable, UnexpectedAnswer } from './rest-errors';
+
+const ANSWER_LIMIT_MS = 30_000;
+
+/** Query parameters; a list is sent as the same parameter again and again, `undefined` is left out. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+export interface Gateway {
+  readonly url: URL;
+  readonly apiKey: string | null;
+}
+
+/**
+ * The gateway's REST API. Answers are checked against the contract's shapes and handed on as they came, with fields
+ * that this version does not know.
+ *
+ * Every call throws GatewayProblem (it refused), GatewayUnreachable, UnexpectedAnswer, or the signal's reason.
+ */
+export class RestClient {
+  constructor(
+    readonly gateway: Gateway,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** The same, for calls that another signal ends. */
+  within(signal: AbortSignal): RestClient {
+    return new RestClient(this.gateway, signal);
+  }
+
+  submit(job: Readonly<Record<string, unknown>>): Promise<JobView> {
+    return this.call(jobView, this.address('v1/ingest'), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(job),
+    });
+  }
+
+  job(id: string): Promise<JobView> {
+    return this.get(jobView, `v1/ingest/${encodeURIComponent(id)}`);
+  }
+
+  jobs(query: Query): Promise<JobPage> {
+    return this.get(jobPage, 'v1/ingest', query);
+  }
+
+  attempts(id: string): Promise<AttemptList> {
+    return this.get(attemptList, `v1/ingest/${encodeURIComponent(id)}/attempts`);
+  }
+
+  search(query: Query): Promise<SearchPage> {
+    return this.get(searchPage, 'v1/search', query);
+  }
+
+  workers(): Promise<WorkerList> {
+    return this.get(workerList, 'v1/workers');
+  }
+
+  pipelines(): Promise<PipelineList> {
+    return this.get(pipelineList, 'v1/pipelines');
+  }
+
+  /** Where the live events of a job are, and what to send along. */
+  jobSocket(id: string): { readonly url: URL; readonly headers: Readonly<Record<string, string>> } {
+    const url = this.address(`v1/ingest/ws/status/${encodeURIComponent(id)}`);
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    return { url, headers: this.authorisation() };
+  }
+
+  private get<Shape extends z.ZodType>(shape: Shape, path: string, query: Query = {}): Promise<z.output<Shape>> {
+    const url = this.address(path);
+    for (const [name, value] of Object.entries(query)) {
+      for (const one of Array.isArray(value) ? value : [value]) {
+        if (one !== undefined) url.searchParams.append(name, String(one));
+      }
+    }
+    return this.call(shape, url, {});
+  }
+
+  private async call<Shape extends z.ZodType>(shape: Shape, url: URL, init: RequestInit): Promise<z.output<Shape>> {
+    const { status, text } = await this.exchange(url, init);
+    const body = parseJson(text);
+    if (status < 200 || status > 299) {
+      const said = problem.safeParse(body);
+      throw new GatewayProblem(
+        said.success ? said.data : { type: 'about:blank', title: `The gateway answered ${status}.`, status },
+      );
+    }
+    const parsed = shape.safeParse(body);
+    if (!parsed.success) throw new UnexpectedAnswer(url, parsed.error);
+    return body as z.output<Shape>;
+  }
+
+  private async exchange(url: URL, init: RequestInit): Promise<{ status: number; text: string }> {
+    const limit = AbortSignal.timeout(ANSWER_LIMIT_MS);
+    try {
+      const response = await fetch(url, {
+        ...init,
+        headers: { accept: 'application/json', ...this.authorisation(), ...init.headers },
+        signal: AbortSignal.any([this.signal, limit]),
+      });
+      return { status: response.status, text: await response.text() };
+    } catch (error) {
+      this.signal.throwIfAborted();
+      throw new GatewayUnreachable(this.gateway.url, limit.aborted ? 'no answer within 30 s' : reasonOf(error));
+    }
+  }
+
+  private address(path: string): URL {
+    return new URL(path, `${this.gateway.url.href.replace(/\/*$/, '')}/`);
+  }
+
+  private authorisation(): Record<string, string> {
+    return this.gateway.apiKey === null ? {} : { authorization: `Bearer ${this.gateway.apiKey}` };
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name could not be looked up',
+  EHOSTUNREACH: 'host unreachable',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_SOCKET: 'connection closed',
+};
+
+const networkError = z.object({
+  code: z.string().optional(),
+  message: z.string().optional(),
+  cause: z.unknown().optional(),
+  errors: z.array(z.unknown()).optional(),
+});
+
+/** What the network said: `fetch` hides it in the cause, with several addresses in the first of the causes. */
+export function reasonOf(error: unknown): string {
+  const { code = '', cause, errors, message = '' } = networkError.safeParse(error).data ?? {};
+  if (REASONS[code] !== undefined) return REASONS[code];
+  const within = errors?.[0] ?? cause;
+  return within === undefined ? code || message || 'unknown' : reasonOf(within);
+}

@@ -1,0 +1,105 @@
+import { MultiBar, type SingleBar } from 'cli-progress';
+import type { JobView, StepView } from '#shared/contracts/job';
+import type { StepStatus } from '#shared/domain/status';
+import type { CliIo } from '../cli-io';
+import { colouredStatus, coloursFor, type Colours } from '../output/colours';
+import { oneLine, percent, retries } from '../output/words';
+import type { JobEvent } from './job-socket';
+import type { JobUpdate } from './job-stream';
+
+type ShownStep = Pick<
+  StepView,
+  'name' | 'status' | 'progress' | 'retry_count' | 'max_retries' | 'message' | 'last_error'
+>;
+
+const BAR_WIDTH = 24;
+
+/** One bar for each step of a job, on the terminal behind stderr. */
+export class BarsView {
+  private readonly colours: Colours;
+  private readonly bars: MultiBar;
+  private readonly barOf = new Map<string, SingleBar>();
+  private readonly stepOf = new Map<string, ShownStep>();
+  private nameWidth = 0;
+
+  constructor(private readonly io: CliIo) {
+    this.colours = coloursFor(io.stderr, io.env);
+    this.bars = new MultiBar({
+      stream: io.stderr,
+      format: (_options, _params, payload: { line: string }) => payload.line,
+      hideCursor: true,
+      linewrap: false,
+      gracefulExit: false,
+      emptyOnZero: true,
+    });
+  }
+
+  show(update: JobUpdate): void {
+    if (update.type === 'snapshot') this.showAll(update.job);
+    else this.showEvent(update);
+    this.bars.update();
+  }
+
+  stop(): void {
+    this.bars.stop();
+  }
+
+  private showAll(job: JobView): void {
+    this.nameWidth = Math.max(...job.steps.map(({ name }) => name.length));
+    for (const step of job.steps) this.showStep(step);
+  }
+
+  private showEvent(event: JobEvent): void {
+    const before = event.step === undefined ? undefined : this.stepOf.get(event.step);
+    if (!before) return;
+    this.showStep({
+      ...before,
+      status: event.status ?? statusOf(event) ?? before.status,
+      progress: event.event === 'step.completed' ? 100 : (event.progress ?? before.progress),
+      retry_count: event.retry_count ?? before.retry_count,
+      message: event.message ?? before.message,
+      last_error: event.last_error ?? before.last_error,
+    });
+  }
+
+  private showStep(step: ShownStep): void {
+    this.stepOf.set(step.name, step);
+    const payload = { line: this.lineOf(step) };
+    const bar = this.barOf.get(step.name);
+    if (bar) bar.update(step.progress, payload);
+    else this.barOf.set(step.name, this.bars.create(100, step.progress, payload));
+  }
+
+  private lineOf(step: ShownStep): string {
+    const filled = Math.round((BAR_WIDTH * step.progress) / 100);
+    const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
+    const words = step.status === 'retrying' || step.status === 'failed' ? step.last_error?.message : step.message;
+    const status = colouredStatus(step.status, this.colours) + ' '.repeat(Math.max(0, 9 - step.status.length));
+    const plain = `${step.name.padEnd(this.nameWidth)}  ${bar} ${percent(step.progress).padStart(5)}  `;
+    const tail = `  ${retries(step.retry_count, step.max_retries)}  `;
+    const room = (this.io.stderr.columns ?? 80) - plain.length - tail.length - 10;
+    return `${plain}${status}${tail}${words && room > 8 ? this.colours.dim(oneLine(words).slice(0, room)) : ''}`;
+  }
+}
+
+function statusOf(event: JobEvent): StepStatus | undefined {
+  switch (event.event) {
+    case 'step.queued':
+      return 'queued';
+    case 'step.started':
+    case 'step.progress':
+      return 'running';
+    case 'step.retrying':
+      return 'retrying';
+    case 'step.completed':
+      return 'completed';
+    case 'step.failed':
+      return 'failed';
+    case 'step.skipped':
+      return 'skipped';
+    case 'step.cancelled':
+      return 'cancelled';
+    default:
+      return undefined;
+  }
+}
