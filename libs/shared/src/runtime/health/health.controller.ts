@@ -47,18 +47,25 @@ export class HealthController {
   }
 
   private async answer(probes: readonly PartProbe[], draining: boolean, reply: Reply): Promise<HealthAnswer> {
-    const parts: Record<string, PartState> = {};
-    const worksWithout = await this.check(probes.map((probe) => this.indicatorOf(probe, parts)));
-    const status = draining ? 'draining' : !worksWithout ? 'down' : anyDown(parts) ? 'degraded' : 'ok';
+    const states = new Map<PartProbe, PartState>();
+    const worksWithout = await this.check(probes.map((probe) => this.indicatorOf(probe, states)));
+    const parts = Object.fromEntries(
+      probes.flatMap((probe) => {
+        const state = states.get(probe);
+        return state ? [[probe.part.name, state]] : [];
+      }),
+    );
+    const anyDown = [...states.values()].some(({ state }) => state === 'down');
+    const status = draining ? 'draining' : !worksWithout ? 'down' : anyDown ? 'degraded' : 'ok';
     if (status === 'down' || status === 'draining') reply.status(503);
     return { status, parts };
   }
 
-  /** A part that is not required is up to terminus: what is said of it is in `parts`. */
-  private indicatorOf(probe: PartProbe, parts: Record<string, PartState>): HealthIndicatorFunction {
+  /** A part that is not required is up to terminus: what is said of it is in `states`. */
+  private indicatorOf(probe: PartProbe, states: Map<PartProbe, PartState>): HealthIndicatorFunction {
     return async () => {
       const state = await probe.state();
-      parts[probe.part.name] = state;
+      states.set(probe, state);
       const indicator = this.indicators.check(probe.part.name);
       return state.state === 'down' && state.required ? indicator.down() : indicator.up();
     };
@@ -75,6 +82,3 @@ export class HealthController {
     }
   }
 }
-
-const anyDown = (parts: Readonly<Record<string, PartState>>): boolean =>
-  Object.values(parts).some((part) => part.state === 'down');

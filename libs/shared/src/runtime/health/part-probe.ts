@@ -80,7 +80,8 @@ export class PartProbe {
     if (this.last === state) return;
     const before = this.last;
     this.last = state;
-    if (state === 'down') this.log.warn({ part: this.part.name, reason, err: error }, 'a part is down');
+    const detail = error instanceof Error && error.message !== reason ? error.message : undefined;
+    if (state === 'down') this.log.warn({ part: this.part.name, reason, detail }, 'a part is down');
     else if (before === 'down') this.log.info({ part: this.part.name }, 'a part is up again');
   }
 }
