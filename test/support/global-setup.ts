@@ -48,7 +48,8 @@ async function startPostgresFor(folder: string): Promise<void> {
 async function startNatsFor(folder: string): Promise<void> {
   const { findNatsServer } = await import('#shared/runtime/embedded/nats-server-binary');
   const { startNatsServer } = await import('#shared/runtime/embedded/nats-server');
-  const program = process.env[TEST_VARIABLES.natsServer] ?? (await findNatsServer((line) => console.error(line))).path;
+  const program =
+    process.env[TEST_VARIABLES.natsServer] ?? (await findNatsServer((line) => process.stderr.write(`${line}\n`))).path;
   process.env[TEST_VARIABLES.natsServer] = program;
   if (process.env[TEST_VARIABLES.natsUrl]) return;
   const nats = await startNatsServer({ program, folder: join(folder, 'nats') });

@@ -115,6 +115,6 @@ export class Stack {
       await writeFile(unfinished, `${JSON.stringify(this.status(), null, 2)}\n`, { mode: 0o600 });
       await rename(unfinished, this.statusFile);
     });
-    this.writing.catch((error: Error) => this.plan.say(`cannot write ${this.statusFile}: ${error.message}`));
+    this.writing.catch((error: unknown) => this.plan.say(`cannot write ${this.statusFile}: ${String(error)}`));
   }
 }

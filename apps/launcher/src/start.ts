@@ -17,7 +17,8 @@ const DEFAULT_GRACE = '30s';
  */
 export async function start(args: readonly string[]): Promise<void> {
   const options = parseLauncherOptions(args, process.env);
-  const say = (line: string): void => printLine('sluice', line);
+  // Whoever read the output is gone: no reason to end.
+  process.stdout.on('error', () => undefined);
   const stack = new Stack({
     ...options,
     gatewayPort: options.port,
@@ -30,16 +31,14 @@ export async function start(args: readonly string[]): Promise<void> {
     say,
     onLine: printLine,
   });
-  // Whoever read the output is gone: no reason to end.
-  process.stdout.on('error', () => undefined);
-  let ending = false;
+  const parting = { begun: false };
   listenForParting({
     onEnd: (reason) => {
-      ending = true;
+      parting.begun = true;
       say(`${reason}: finishing what runs; once more ends at once`);
       void stack.stop().then(
-        () => endProcess(say, 0),
-        (error: Error) => endProcess(say, 1, error),
+        () => leave(0, 'ended'),
+        (error: unknown) => leave(1, reasonOf(error)),
       );
     },
     onEndAtOnce: () => {
@@ -48,16 +47,18 @@ export async function start(args: readonly string[]): Promise<void> {
     },
   });
   try {
-    await bringUp(stack, say);
+    await bringUp(stack);
   } catch (error) {
-    if (ending) return;
-    ending = true;
+    // What is told to end while it starts fails to start: that is no news.
+    if (parting.begun) return;
+    parting.begun = true;
+    say(reasonOf(error));
     await stack.kill().catch(() => undefined);
-    endProcess(say, exitCodeOf(error), error as Error);
+    leave(exitCodeOf(error), 'nothing is left running');
   }
 }
 
-async function bringUp(stack: Stack, say: (line: string) => void): Promise<void> {
+async function bringUp(stack: Stack): Promise<void> {
   say('starting the servers');
   await stack.startServers();
   say('bringing the tables up to date');
@@ -84,7 +85,7 @@ function graceMs(): number {
   try {
     return parseDuration(process.env.SLUICE_GRACE || DEFAULT_GRACE);
   } catch (error) {
-    console.error(`SLUICE_GRACE: ${(error as Error).message}`);
+    say(`SLUICE_GRACE: ${reasonOf(error)}`);
     process.exit(2);
   }
 }
@@ -94,9 +95,17 @@ function exitCodeOf(error: unknown): number {
   return error instanceof Error && 'exitCode' in error && error.exitCode === 2 ? 2 : 1;
 }
 
-function endProcess(say: (line: string) => void, code: number, error?: Error): void {
-  say(error ? error.message : 'ended');
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function leave(code: number, lastWord: string): void {
+  say(lastWord);
   process.exit(code);
+}
+
+function say(line: string): void {
+  printLine('sluice', line);
 }
 
 function printLine(name: string, line: string): void {

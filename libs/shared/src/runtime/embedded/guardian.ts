@@ -58,7 +58,7 @@ export interface GuardedProcess {
   /** Resolves once the process and everything left in its group are gone. Never rejects. */
   readonly exited: Promise<ProcessExit>;
   /** Signals the process itself, not its group; false when it is gone. */
-  kill(signal: NodeJS.Signals): boolean;
+  readonly kill: (signal: NodeJS.Signals) => boolean;
 }
 
 /**

@@ -122,7 +122,7 @@ async function runToEnd(placement: PostgresPlacement, argv: readonly string[]): 
   readLines(running.stdout, (line) => tail.add(line));
   readLines(running.stderr, (line) => tail.add(line));
   const exit = await running.exited;
-  return exit.code === 0 ? undefined : `${argv[0]} ended with ${describeExit(exit)}:\n${tail}`;
+  return exit.code === 0 ? undefined : `${argv[0]} ended with ${describeExit(exit)}:\n${tail.toString()}`;
 }
 
 async function writePassword(placement: PostgresPlacement): Promise<void> {

@@ -99,7 +99,7 @@ function spawnServer(
   const program = postgresProgram(placement.nativeFolder, 'postgres');
   const [first, ...rest] = [...placement.prefix, program, '-D', clusterPaths(placement).data, '-p', String(port)];
   const spawned = spawnGuarded({
-    argv: [first as string, ...rest],
+    argv: [first, ...rest],
     cwd: '/',
     user: placement.user,
     orphanSignal: 'SIGINT',

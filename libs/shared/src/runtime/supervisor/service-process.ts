@@ -1,6 +1,5 @@
-import { endProcess, spawnGuarded, withinMs } from '#shared/runtime/embedded/guardian';
+import { describeExit, endProcess, spawnGuarded, withinMs } from '#shared/runtime/embedded/guardian';
 import { readLines } from '#shared/runtime/embedded/line-tail';
-import { describeExit } from '#shared/runtime/embedded/guardian';
 import type { Running } from '#shared/runtime/supervisor/supervised';
 
 const POLL_MS = 50;
@@ -17,7 +16,7 @@ export interface ServiceCommand {
 }
 
 export interface ServiceProcess extends Running {
-  kill(signal: NodeJS.Signals): boolean;
+  readonly kill: (signal: NodeJS.Signals) => boolean;
 }
 
 /** Starts a service as a process that dies with this one. It may not be ready yet: see `waitUntilReady`. */

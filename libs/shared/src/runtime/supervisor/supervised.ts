@@ -45,6 +45,10 @@ export class Supervised<R extends Running = Running> {
     return this.restartCount;
   }
 
+  private isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
   /**
    * Starts it, and from then on starts it again whenever it ends.
    * @throws when the first start fails: then nothing is supervised
@@ -69,17 +73,17 @@ export class Supervised<R extends Running = Running> {
     let current: R | undefined = first;
     let startedAt = Date.now();
     let reason = '';
-    while (!this.stopping.signal.aborted) {
+    while (!this.isStopping()) {
       if (current) reason = `ended with ${describeExit(await current.exited)}`;
       if (this.running === current) this.running = undefined;
-      if (this.stopping.signal.aborted) return;
+      if (this.isStopping()) return;
       const restart = nextRestart(this.options.policy ?? RESTART_POLICY, inARow, current ? Date.now() - startedAt : 0);
       inARow = restart.inARow;
       this.options.onChange?.();
       const when = restart.pauseMs === 0 ? 'at once' : `in ${restart.pauseMs / 1000} s`;
       this.options.say(`${this.name} ${reason}; starting it again ${when}`);
       await pause(restart.pauseMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
-      if (this.stopping.signal.aborted) return;
+      if (this.isStopping()) return;
       startedAt = Date.now();
       this.restartCount++;
       try {
@@ -92,7 +96,7 @@ export class Supervised<R extends Running = Running> {
   }
 
   private startOnce(): Promise<R> {
-    if (this.stopping.signal.aborted) return Promise.reject(new Error(`${this.name} was told to stop`));
+    if (this.isStopping()) return Promise.reject(new Error(`${this.name} was told to stop`));
     this.starting = this.options.start().then((running) => {
       this.running = running;
       this.options.onChange?.();
