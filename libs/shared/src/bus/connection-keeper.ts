@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { connect, type ConnectionOptions, type NatsConnection } from 'nats';
+import { connect, Events, type ConnectionOptions, type NatsConnection } from 'nats';
 import type { BusLog } from '#shared/bus/bus-log';
 import { parseNatsUrl, type NatsAddress } from '#shared/bus/nats-url';
 
@@ -55,9 +55,13 @@ export class ConnectionKeeper {
     await this.ended;
   }
 
+  private isClosing(): boolean {
+    return this.closing.signal.aborted;
+  }
+
   private async keep(): Promise<void> {
     let failures = 0;
-    while (!this.closing.signal.aborted) {
+    while (!this.isClosing()) {
       const connection = await this.dial();
       if (connection === null) {
         failures += 1;
@@ -93,7 +97,7 @@ export class ConnectionKeeper {
   }
 
   private async hold(connection: NatsConnection): Promise<void> {
-    if (this.closing.signal.aborted) return connection.close();
+    if (this.isClosing()) return connection.close();
     const { server_name: server, version } = connection.info ?? {};
     this.log.info(`connected to NATS at ${connection.getServer()} (${server ?? '?'}, ${version ?? '?'})`);
     this.complainedAtMs = -Infinity;
@@ -106,7 +110,7 @@ export class ConnectionKeeper {
     clearInterval(watch);
     this.connection = null;
     this.events.down();
-    if (!this.closing.signal.aborted) {
+    if (!this.isClosing()) {
       this.log.warn(`lost the connection to NATS${reason ? `: ${words(reason)}` : ''}; connecting again`);
     }
   }
@@ -127,7 +131,7 @@ export class ConnectionKeeper {
 
   private async reportErrors(connection: NatsConnection): Promise<void> {
     for await (const status of connection.status()) {
-      if (status.type === 'error')
+      if (status.type === Events.Error)
         this.log.error(`NATS says: ${JSON.stringify(status.permissionContext ?? status.data)}`);
     }
   }

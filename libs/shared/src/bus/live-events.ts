@@ -1,11 +1,23 @@
+import { ALL_EVENTS, eventsSubject } from '#shared/contracts/subjects';
 import type { NatsBus, Unsubscribe } from '#shared/bus/nats-bus';
+import { notify } from '#shared/bus/signals';
 
-/** Fire and forget: dropped while disconnected. */
-export declare function publishEvents(bus: NatsBus, jobId: string, payload: string): void;
+const PREFIX = eventsSubject('');
 
-/** Gives each message's job and text, as sent. */
-export declare function subscribeEvents(
+/** Fire and forget: dropped while disconnected, and while the server takes nothing. */
+export function publishEvents(bus: NatsBus, jobId: string, payload: string): void {
+  if (!bus.isStalled) notify(bus, eventsSubject(jobId), payload);
+}
+
+/** Gives each message's job and text, as sent. `scope` is a job's id or `all`. */
+export function subscribeEvents(
   bus: NatsBus,
-  jobId: string | 'all',
+  scope: string,
   onMessage: (jobId: string, payload: string) => void,
-): Unsubscribe;
+): Unsubscribe {
+  const subject = scope === 'all' ? ALL_EVENTS : eventsSubject(scope);
+  const subscription = bus.subscribe(subject, (message) => {
+    onMessage(message.subject.slice(PREFIX.length), message.string());
+  });
+  return () => subscription.unsubscribe();
+}

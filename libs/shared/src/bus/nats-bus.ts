@@ -23,8 +23,11 @@ export class NotConnectedError extends Error {
 /** A subscription that outlives its connection: it is made again on each new one. */
 export interface BusSubscription {
   unsubscribe(): void;
-  /** Unsubscribes, and resolves once the server has done so and all that it had sent has been handled. */
-  drain(): Promise<void>;
+  /**
+   * Unsubscribes, and resolves once the server has done so and all that it had sent has been handled, or the time is
+   * over.
+   */
+  drain(timeoutMs: number): Promise<void>;
 }
 
 interface Subscribed {
@@ -140,10 +143,11 @@ export class NatsBus {
         if (this.connection) subscribed.live?.unsubscribe();
         subscribed.live = null;
       },
-      drain: async () => {
+      drain: async (timeoutMs) => {
         this.subscriptions.delete(subscribed);
         const { live } = subscribed;
-        if (this.connection && live && !live.isClosed()) await live.drain().catch(() => undefined);
+        if (!this.connection || !live || live.isClosed()) return;
+        await withinLimit(live.drain(), timeoutMs).catch(() => live.unsubscribe());
       },
     };
   }
@@ -198,8 +202,8 @@ export class NatsBus {
     }
   }
 
-  /** At most one line a second: a handler that always fails may be called thousands of times. */
-  private complain(what: string, error: unknown): void {
+  /** Logs what a handler threw, at most once a second: one that always fails may be called thousands of times. */
+  complain(what: string, error: unknown): void {
     const nowMs = Date.now();
     if (nowMs - this.complainedAtMs < 1_000) return;
     this.complainedAtMs = nowMs;

@@ -1,25 +1,17 @@
-import type { Priority } from '#shared/domain/status';
+import { createInbox, type Msg } from 'nats';
+import { PRIORITIES } from '#shared/domain/status';
+import { AckGate } from '#shared/bus/ack-gate';
+import { parseAckReply } from '#shared/bus/ack-reply';
 import type { BusLog } from '#shared/bus/bus-log';
-import type { NatsBus } from '#shared/bus/nats-bus';
+import { LiveDelivery, type Delivery } from '#shared/bus/delivery';
+import type { NatsBus, Unsubscribe } from '#shared/bus/nats-bus';
+import { TICK_MS } from '#shared/bus/pull-channel';
+import { PullPlanner } from '#shared/bus/pull-planner';
+import type { PullStatus } from '#shared/bus/pull-status';
+import { StoreKeeper } from '#shared/bus/store-keeper';
+import { WorkLane } from '#shared/bus/work-lane';
 
-/** A message handed out. Exactly one of `ack`, `nak`, `term` ends it; all are fire and forget and never throw. */
-export interface Delivery {
-  readonly queue: string;
-  readonly priority: Priority;
-  readonly data: Uint8Array;
-  /** The data as UTF-8. */
-  text(): string;
-  /** 1 for the first. */
-  readonly deliveryCount: number;
-  readonly streamSeq: number;
-  ack(): void;
-  /** Asks for another delivery, at once or after the delay. */
-  nak(delayMs?: number): void;
-  /** Holds off redelivery for another `ack_wait`. */
-  working(): void;
-  /** Never to be delivered again. */
-  term(): void;
-}
+export type { Delivery };
 
 export interface WorkConsumerOptions {
   readonly queues: readonly string[];
@@ -27,16 +19,152 @@ export interface WorkConsumerOptions {
   readonly slots: number;
   /** Brings back the stream and its consumers; called when one is missing. */
   readonly ensure: () => Promise<void>;
-  /** Takes a slot until `release`. May not throw. */
+  /** Takes a slot until `release`. */
   readonly onDelivery: (delivery: Delivery) => void;
   readonly log: BusLog;
 }
 
-export declare class WorkConsumer {
-  constructor(bus: NatsBus, options: WorkConsumerOptions);
-  start(): void;
+/**
+ * Pulls work into free slots.
+ *
+ * Invariant: slots with a delivery in them and messages asked for are never more than `slots` together. A message that
+ * comes all the same (of a request that had been given up) is taken if there is room and handed back if not.
+ *
+ * What becomes free in one turn of the event loop is asked for in one request. `PullPlanner` decides what is asked of
+ * which queue and priority, `StoreKeeper` brings back what is missing.
+ */
+export class WorkConsumer {
+  private readonly lanes: readonly WorkLane[];
+  private readonly planner: PullPlanner;
+  private readonly gate: AckGate;
+  private readonly store: StoreKeeper;
+  private readonly forget: Unsubscribe[] = [];
+  private state: 'idle' | 'pulling' | 'stopping' | 'stopped' = 'idle';
+  private isReady = false;
+  private busy = 0;
+  private refillIsDue = false;
+  private ticker: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly bus: NatsBus,
+    private readonly options: WorkConsumerOptions,
+  ) {
+    const inbox = createInbox();
+    const lanes = options.queues.flatMap((queue) => PRIORITIES.map((priority) => ({ queue, priority })));
+    const events = {
+      onMessage: (lane: WorkLane, message: Msg, asked: boolean) => this.onMessage(lane, message, asked),
+      onEnd: (status: PullStatus) => this.onPullEnd(status),
+      onRefusal: ({ queue, priority }: WorkLane, reason: string) =>
+        options.log.warn(`NATS hands out nothing of ${queue}/${priority} for now: ${reason}`),
+    };
+    this.lanes = lanes.map(({ queue, priority }, i) => new WorkLane(bus, `${inbox}.${i}`, queue, priority, events));
+    this.planner = new PullPlanner(
+      options.slots,
+      lanes.map(({ priority }) => priority),
+    );
+    this.gate = new AckGate(bus, options.slots);
+    this.store = new StoreKeeper(bus, options.ensure, options.log, {
+      onReady: () => this.onReady(),
+      onOtherStore: () => this.gate.forget(),
+    });
+  }
+
+  /** Slots that a delivery is in. */
+  get busySlots(): number {
+    return this.busy;
+  }
+
+  start(): void {
+    if (this.state !== 'idle') return;
+    this.state = 'pulling';
+    for (const lane of this.lanes) lane.open();
+    this.forget.push(
+      this.bus.onDisconnect(() => this.onDisconnect()),
+      this.bus.onConnect(() => this.store.check()),
+    );
+    this.ticker = setInterval(() => this.tick(), TICK_MS);
+    if (this.bus.isConnected) this.store.check();
+  }
+
   /** Stops asking at once; what still arrives is handed back at once. Resolved when nothing more can arrive. */
-  stop(): Promise<void>;
+  async stop(): Promise<void> {
+    if (this.state !== 'pulling') return;
+    this.state = 'stopping';
+    if (this.ticker) clearInterval(this.ticker);
+    await Promise.all(this.lanes.map((lane) => lane.close()));
+    this.state = 'stopped';
+  }
+
+  /** Lets go of the bus. To be called last, when every delivery was ended: later ends are lost. */
+  close(): void {
+    this.store.close();
+    for (const forget of this.forget.splice(0)) forget();
+  }
+
   /** The delivery's slot is free again. To be called when its owner is done with it; a second call does nothing. */
-  release(delivery: Delivery): void;
+  release(delivery: Delivery): void {
+    if (!(delivery instanceof LiveDelivery) || delivery.released) return;
+    delivery.released = true;
+    this.busy -= 1;
+    (delivery.source as WorkLane).busy -= 1;
+    this.refillSoon();
+  }
+
+  private get free(): number {
+    let free = this.options.slots - this.busy;
+    for (const lane of this.lanes) free -= lane.asked;
+    return free;
+  }
+
+  private refillSoon(): void {
+    if (this.refillIsDue || this.state !== 'pulling') return;
+    this.refillIsDue = true;
+    setImmediate(() => {
+      this.refillIsDue = false;
+      this.refill();
+    });
+  }
+
+  private refill(): void {
+    if (this.state !== 'pulling' || !this.isReady) return;
+    for (const pull of this.planner.plan(this.free, this.lanes)) this.lanes[pull.lane]?.pull(pull);
+  }
+
+  private onMessage(lane: WorkLane, message: Msg, asked: boolean): void {
+    const { reply = '' } = message;
+    const said = parseAckReply(reply);
+    if (!said) return; // nobody but us knows the inbox: not a delivery, not ours to end
+    const delivery = new LiveDelivery(this.gate, lane, message.data, reply, said);
+    this.store.saw(said.streamSeq);
+    if (this.state !== 'pulling' || (!asked && this.free <= 0)) return delivery.nak();
+    lane.learn(said.pending);
+    lane.busy += 1;
+    this.busy += 1;
+    if (lane.asked === 0 || lane.backlog > 0) this.refillSoon();
+    this.options.onDelivery(delivery);
+  }
+
+  private onPullEnd(status: PullStatus): void {
+    if (this.state !== 'pulling') return;
+    if (status.kind === 'missing' || status.kind === 'lost') this.store.mend();
+    this.refillSoon();
+  }
+
+  private onReady(): void {
+    this.isReady = true;
+    this.gate.open();
+    for (const lane of this.lanes) lane.revive();
+    this.refillSoon();
+  }
+
+  private onDisconnect(): void {
+    this.isReady = false;
+    this.gate.close();
+    for (const lane of this.lanes) lane.reset();
+  }
+
+  private tick(): void {
+    for (const lane of this.lanes) lane.tick();
+    this.refillSoon();
+  }
 }
