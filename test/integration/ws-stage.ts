@@ -9,16 +9,21 @@ import { EventsModule, type EventsOptions } from '../../apps/gateway/src/events/
 import { JobSocketAdapter } from '../../apps/gateway/src/events/job-socket.adapter';
 import type { JobSnapshots } from '../../apps/gateway/src/events/snapshot-reader';
 import type { JobView } from '#shared/contracts/job';
+import type { Logger } from '#shared/runtime/logger';
+import { NestLogger } from '#shared/runtime/nest-logger';
 import { until } from '../support/poll';
 
 @Module({})
 class Root {}
 
 /** A gateway with nothing but its WebSockets. */
-export async function startSockets(options: Omit<EventsOptions, 'log'>): Promise<NestFastifyApplication> {
-  const log = pino({ level: 'silent' });
+export async function startSockets(
+  options: Omit<EventsOptions, 'log'> & { readonly log?: Logger },
+): Promise<NestFastifyApplication> {
+  const { log = pino({ level: 'silent' }) } = options;
   const module: DynamicModule = { module: Root, imports: [EventsModule.register({ ...options, log })] };
-  const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger: false });
+  const logger = new NestLogger(log);
+  const app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter(), { logger });
   app.useWebSocketAdapter(new JobSocketAdapter(app));
   await app.listen(0, '127.0.0.1');
   return app;
