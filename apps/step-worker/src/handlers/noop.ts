@@ -8,8 +8,9 @@ import { PermanentError, TransientError } from '#shared/domain/step-errors';
 export class NoopHandler implements StepHandler<NoopOptions> {
   readonly definition = noopDefinition;
 
-  async run({ options, attempt, signal }: StepContext<NoopOptions>): Promise<JsonObject> {
-    if (options.duration_ms > 0) await sleep(options.duration_ms, undefined, { signal });
+  async run(context: StepContext<NoopOptions>): Promise<JsonObject> {
+    const { options, attempt } = context;
+    if (options.duration_ms > 0) await sleep(options.duration_ms, undefined, { signal: context.signal });
     if (attempt > options.fail_attempts) return options.output;
     const message = `attempt ${attempt} of ${options.fail_attempts} that are to fail`;
     throw options.fail_with === 'permanent'

@@ -156,13 +156,13 @@ export class FastSettlement {
         steps.length,
       );
     }
-    return [...turns.columns, ...candidates.columns, ...steps.columns, `[${outputs.join(',')}]`, this.worker()];
+    return [...turns.texts(), ...candidates.texts(), ...steps.texts(), `[${outputs.join(',')}]`, this.worker()];
   }
 }
 
-/** Parameter arrays, built row by row. */
+/** Parameter arrays, built row by row: numbers, ids and booleans, which need no quoting. */
 class Columns {
-  readonly columns: unknown[][];
+  private readonly columns: (string | number | boolean)[][];
 
   constructor(count: number) {
     this.columns = Array.from({ length: count }, () => []);
@@ -172,8 +172,13 @@ class Columns {
     return this.columns[0]?.length ?? 0;
   }
 
-  add(...values: unknown[]): void {
+  add(...values: (string | number | boolean)[]): void {
     values.forEach((value, index) => this.columns[index]?.push(value));
+  }
+
+  /** As Postgres reads arrays. The driver's own way, which must quote anything, costs several times as much. */
+  texts(): string[] {
+    return this.columns.map((column) => `{${column.join(',')}}`);
   }
 }
 
