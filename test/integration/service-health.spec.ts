@@ -96,7 +96,7 @@ describe('a service without its servers', () => {
         answer: {
           status: 'down',
           parts: {
-            postgres: { state: 'down', required: true, reason: 'connection refused' },
+            postgres: { state: 'down', required: true, reason: 'not connected' },
             nats: { state: 'down', required: true, reason: 'not connected' },
           },
         },

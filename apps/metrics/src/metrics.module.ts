@@ -4,6 +4,7 @@ import { HealthModule } from '#shared/runtime/health/health.module';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
 import type { ServiceContext } from '#shared/runtime/service';
+import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase } from '#shared/store/database';
 
 const BUS_CLOSE_LIMIT_MS = 2_000;
@@ -18,8 +19,11 @@ export class MetricsModule {
       poolSize: 4,
       onIdleError: (error) => log.warn({ err: error }, 'an idle connection to Postgres was lost'),
     });
+    const giveUp = new AbortController();
+    const connecting = connectWhenUp(database, log, giveUp.signal);
+    drain.register('intake', 'connecting', () => giveUp.abort());
     drain.register('store', 'postgres', async () => {
-      if (database.isInitialized) await database.destroy();
+      if (await connecting) await database.destroy();
     });
     const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-metrics', log });
     drain.register('bus', 'nats', () => bus.close(BUS_CLOSE_LIMIT_MS));
