@@ -48,14 +48,18 @@ export class JobsInMemory implements JobSnapshots {
     this.jobs.delete(id);
   }
 
-  get(id: string): Promise<JobView | null> {
-    return this.away ? Promise.reject(new Error('away')) : Promise.resolve(this.jobs.get(id) ?? null);
+  getMany(ids: readonly string[]): Promise<ReadonlyMap<string, JobView>> {
+    if (this.away) return Promise.reject(new Error('away'));
+    return Promise.resolve(new Map(this.known(ids).map((job) => [job.id, job])));
   }
 
   versions(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (this.away) return Promise.reject(new Error('away'));
-    const known = ids.map((id) => this.jobs.get(id)).filter((job) => job !== undefined);
-    return Promise.resolve(new Map(known.map((job) => [job.id, job.version])));
+    return Promise.resolve(new Map(this.known(ids).map((job) => [job.id, job.version])));
+  }
+
+  private known(ids: readonly string[]): JobView[] {
+    return ids.map((id) => this.jobs.get(id)).filter((job) => job !== undefined);
   }
 }
 

@@ -4,8 +4,8 @@ import type { LiveFeed } from './live-feed';
 import type { LiveSocket } from './live-socket';
 import type { Snapshot } from './snapshot-reader';
 
-/** Reads that one socket may have under way or waiting at the reader. */
-const MAX_READS = 4;
+/** Snapshots that one socket may have under way: asked for, or waiting for the client to take what was sent before. */
+const MAX_READS = 8;
 
 /** What becomes of a watch is for the kind of socket to say. */
 export interface WatchRules {
@@ -36,7 +36,6 @@ export class JobWatches {
   private readonly watches = new Map<string, Watch>();
   private readonly line = new Set<string>();
   private reading = 0;
-  private waitsForRoom = false;
   private retryTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -160,24 +159,13 @@ export class JobWatches {
   }
 
   private readOn(): void {
-    while (this.reading < MAX_READS && this.mayRead()) {
+    while (this.reading < MAX_READS && this.retryTimer === undefined && this.socket.isOpen) {
       const next = this.line.values().next();
       if (next.done) return;
       this.line.delete(next.value);
       const watch = this.watches.get(next.value);
       if (watch) void this.read(next.value, watch);
     }
-  }
-
-  private mayRead(): boolean {
-    if (this.waitsForRoom || this.retryTimer !== undefined || !this.socket.isOpen) return false;
-    if (this.socket.isRoomy) return true;
-    this.waitsForRoom = true;
-    this.socket.whenRoomy(() => {
-      this.waitsForRoom = false;
-      this.readOn();
-    });
-    return false;
   }
 
   private async read(jobId: string, watch: Watch): Promise<void> {
@@ -191,6 +179,10 @@ export class JobWatches {
       this.readLater(jobId, watch);
       return;
     }
+    this.socket.whenRoomy(() => this.readEnded(jobId, watch, snapshot));
+  }
+
+  private readEnded(jobId: string, watch: Watch, snapshot: Snapshot | null): void {
     this.reading -= 1;
     if (this.watches.get(jobId) === watch) {
       if (snapshot) this.apply(jobId, watch, watch.session.onSnapshot(snapshot.job), snapshot);

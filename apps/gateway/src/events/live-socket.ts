@@ -29,14 +29,14 @@ export class LiveSocket {
     return !this.ending && this.ws.readyState === this.ws.OPEN;
   }
 
-  /** Whether the client has taken nearly all that was sent. */
-  get isRoomy(): boolean {
+  private get isRoomy(): boolean {
     return this.ws.bufferedAmount <= ROOMY_BYTES;
   }
 
-  /** Called once when the socket is roomy again. */
+  /** Calls when the client has taken nearly all that was sent, one caller after another; never once it is ended. */
   whenRoomy(then: () => void): void {
     this.waiters.push(then);
+    this.serveWaiters();
   }
 
   /** Called once, as soon as nothing more is sent: at our close, the client's, or when the connection is lost. */
@@ -89,10 +89,15 @@ export class LiveSocket {
     for (const listener of listeners) listener();
   }
 
+  private serveWaiters(): void {
+    while (this.isOpen && this.isRoomy) {
+      const waiter = this.waiters.shift();
+      if (!waiter) return;
+      waiter();
+    }
+  }
+
   private readonly written = (): void => {
-    if (this.waiters.length === 0 || !this.isOpen || !this.isRoomy) return;
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiters) waiter();
+    if (this.waiters.length > 0) this.serveWaiters();
   };
 }

@@ -45,11 +45,11 @@ class FakeJobs implements JobSnapshots {
     this.jobs.set(jobId(n), { id: jobId(n), version, status, steps: [] } as unknown as JobView);
   }
 
-  async get(id: string): Promise<JobView | null> {
-    this.reads.push(id);
+  async getMany(ids: readonly string[]): Promise<ReadonlyMap<string, JobView>> {
+    this.reads.push(...ids);
     await this.gate;
     if (this.away) throw new Error('the store is away');
-    return this.jobs.get(id) ?? null;
+    return new Map(ids.map((id) => this.jobs.get(id)).flatMap((job) => (job ? [[job.id, job]] : [])));
   }
 
   versions(ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -320,7 +320,7 @@ describe('ManyJobs', () => {
   describe('a client that reads slowly', () => {
     it('is sent snapshots only as fast as it takes them', async () => {
       const { jobs, ws, say } = stage();
-      const big = 'x'.repeat(300_000);
+      const big = 'x'.repeat(700_000);
       for (let n = 0; n < 50; n += 1) {
         jobs.put(n, 1);
         Object.assign(jobs.jobs.get(jobId(n)) as object, { description: big });

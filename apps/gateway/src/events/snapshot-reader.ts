@@ -4,8 +4,8 @@ import { snapshotMessage } from './socket-messages';
 
 /** What the sockets need of the store. */
 export interface JobSnapshots {
-  /** The job as it is now; null: there is none of that id. */
-  get(jobId: string): Promise<JobView | null>;
+  /** Those of the jobs that exist, as they are now, by id. */
+  getMany(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobView>>;
   /** The versions of those of the jobs that exist. */
   versions(jobIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
@@ -16,19 +16,25 @@ export interface Snapshot {
   readonly message: string;
 }
 
-interface Waiting {
-  readonly promise: Promise<Snapshot | null>;
-  readonly begin: () => void;
+class Waiting {
+  resolve: (snapshot: Snapshot | null) => void = () => undefined;
+  reject: (error: unknown) => void = () => undefined;
+  readonly promise = new Promise<Snapshot | null>((resolve, reject) => {
+    this.resolve = resolve;
+    this.reject = reject;
+  });
 }
 
-/** Reads at once for all sockets together: what they ask for may not crowd out the requests of others. */
-const MAX_READS = 4;
+/** Statements at once for all sockets together: what they ask for may not crowd out the requests of others. */
+const MAX_READS = 2;
+/** Jobs that one statement reads; they may be large. */
+const JOBS_AT_ONCE = 16;
 /** A connection that hangs may not hold up all sockets until the system notices. */
 const READ_LIMIT_MS = 10_000;
 
 /**
- * Reads jobs for the sockets, a few at a time. Whoever asks for a job whose read has not begun yet shares that read;
- * one that has begun may be too old for a later asker.
+ * Reads jobs for the sockets: whatever is asked for while one read is under way makes up the next. Whoever asks for
+ * a job whose read has not begun yet shares that read; one that has begun may be too old for a later asker.
  */
 export class SnapshotReader {
   private reading = 0;
@@ -40,16 +46,15 @@ export class SnapshotReader {
     private readonly log: Logger,
   ) {}
 
-  /** @throws what the store threw; it is logged here already */
+  /** The job as it is some time after now; null: there is none. @throws what the store threw; it is logged here */
   read(jobId: string): Promise<Snapshot | null> {
-    const shared = this.waiting.get(jobId);
-    if (shared) return shared.promise;
-    let begin: () => void = () => undefined;
-    const turn = new Promise<void>((resolve) => (begin = resolve));
-    const promise = turn.then(() => this.readNow(jobId));
-    this.waiting.set(jobId, { promise, begin });
-    this.beginNext();
-    return promise;
+    let waiting = this.waiting.get(jobId);
+    if (!waiting) {
+      waiting = new Waiting();
+      this.waiting.set(jobId, waiting);
+      if (this.waiting.size === 1) queueMicrotask(() => this.readOn());
+    }
+    return waiting.promise;
   }
 
   /** The versions of those of the jobs that exist; null when the store is away. */
@@ -61,24 +66,27 @@ export class SnapshotReader {
     }
   }
 
-  private beginNext(): void {
-    while (this.reading < MAX_READS) {
-      const next = this.waiting.entries().next();
-      if (next.done) return;
-      const [jobId, waiting] = next.value;
-      this.waiting.delete(jobId);
-      this.reading += 1;
-      waiting.begin();
+  private readOn(): void {
+    while (this.reading < MAX_READS && this.waiting.size > 0) {
+      const batch = [...this.waiting].slice(0, JOBS_AT_ONCE);
+      for (const [jobId] of batch) this.waiting.delete(jobId);
+      void this.readNow(batch);
     }
   }
 
-  private async readNow(jobId: string): Promise<Snapshot | null> {
+  private async readNow(batch: readonly (readonly [jobId: string, waiting: Waiting])[]): Promise<void> {
+    this.reading += 1;
     try {
-      const job = await this.noting(this.jobs.get(jobId));
-      return job && { job, message: snapshotMessage(job) };
+      const jobs = await this.noting(this.jobs.getMany(batch.map(([jobId]) => jobId)));
+      for (const [jobId, waiting] of batch) {
+        const job = jobs.get(jobId);
+        waiting.resolve(job ? { job, message: snapshotMessage(job) } : null);
+      }
+    } catch (error) {
+      for (const [, waiting] of batch) waiting.reject(error);
     } finally {
       this.reading -= 1;
-      this.beginNext();
+      this.readOn();
     }
   }
 
