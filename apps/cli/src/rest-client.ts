@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { submitRequest } from '#shared/contracts/ingest-request';
 import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
 import { attemptList, pipelineList, searchPage, workerList } from './rest-answers';
 import type { AttemptList, PipelineList, SearchPage, WorkerList } from './rest-answers';
@@ -8,6 +9,9 @@ const ANSWER_LIMIT_MS = 30_000;
 
 /** Query parameters; a list is sent as the same parameter again and again, `undefined` is left out. */
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+/** The body of POST /v1/ingest, as it is written. */
+export type IngestRequest = z.input<typeof submitRequest>;
 
 export interface Gateway {
   readonly url: URL;
@@ -31,7 +35,7 @@ export class RestClient {
     return new RestClient(this.gateway, signal);
   }
 
-  submit(job: Readonly<Record<string, unknown>>): Promise<JobView> {
+  submit(job: IngestRequest): Promise<JobView> {
     return this.call(jobView, this.address('v1/ingest'), {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

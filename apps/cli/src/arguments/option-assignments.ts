@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Json, JsonObject } from '#shared/domain/json';
 
 /** Options for steps, as the gateway takes them. */
-export type StepOptions = Readonly<Record<string, JsonObject>>;
+export type StepOptions = Record<string, JsonObject>;
 
 /**
  * Adds `STEP.KEY=VALUE` to the options so far. VALUE is JSON where it can be read as JSON, otherwise text.

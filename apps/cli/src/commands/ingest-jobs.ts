@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { LIST_STATUSES, MAX_PAGE } from '#shared/contracts/ingest-request';
 import type { JobPage, JobView } from '#shared/contracts/job';
-import { JOB_STATUSES } from '#shared/domain/status';
-import { addOne, addToList, numberFrom } from '../arguments/values';
+import { addToList, numberFrom } from '../arguments/values';
 import type { CliContext } from '../cli-context';
 import { jobsView } from '../output/job-view';
 import type { Session } from '../session';
@@ -9,12 +9,9 @@ import type { Session } from '../session';
 interface JobsOptions {
   readonly status?: readonly string[];
   readonly pipeline?: string;
-  readonly tag?: readonly string[];
+  readonly tag?: string;
   readonly limit: number;
 }
-
-/** The most that the gateway gives in one answer. */
-const PAGE = 200;
 
 const EXAMPLES = `
 Examples:
@@ -24,7 +21,7 @@ Examples:
   $ sluice ingest jobs --status failed -o ids            ids alone, one a line
   $ sluice ingest jobs -o jsonl | jq .last_error`;
 
-const STATUSES: readonly string[] = [...JOB_STATUSES, 'retrying'];
+const STATUSES: readonly string[] = LIST_STATUSES;
 
 export function addIngestJobs(parent: Command, context: CliContext): void {
   const command = parent
@@ -33,7 +30,7 @@ export function addIngestJobs(parent: Command, context: CliContext): void {
     .description('Lists jobs, the newest first.')
     .option('-s, --status <status>', `only these: ${STATUSES.join(', ')}`, addStatus)
     .option('-p, --pipeline <name>', 'only of this pipeline')
-    .option('--tag <tag>', 'only with this tag; again for more', addOne)
+    .option('--tag <tag>', 'only with this tag')
     .option('-n, --limit <count>', 'how many at most', numberFrom(1, 100_000, true), 50)
     .addHelpText('after', EXAMPLES);
   command.action((options: JobsOptions) => context.act(command, (session) => listJobs(session, options)));
@@ -49,7 +46,7 @@ async function listJobs({ io, client, printer }: Session, { limit, ...filter }: 
   const items: JobView[] = [];
   let page: JobPage = { items, next_cursor: null, has_more: true };
   while (page.has_more && items.length < limit) {
-    const size = Math.min(PAGE, limit - items.length);
+    const size = Math.min(MAX_PAGE, limit - items.length);
     page = await client.jobs({ ...filter, limit: size, cursor: page.next_cursor ?? undefined });
     items.push(...page.items);
     if (page.items.length === 0) break;

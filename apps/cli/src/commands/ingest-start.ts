@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { isEnded, PRIORITIES, type Priority } from '#shared/domain/status';
 import type { JsonObject } from '#shared/domain/json';
+import type { IngestRequest } from '../rest-client';
 import type { CliContext } from '../cli-context';
 import { parseEta } from '../arguments/eta';
 import { addAssignment, type StepOptions } from '../arguments/option-assignments';
@@ -16,10 +17,10 @@ interface StartOptions {
   readonly priority?: Priority;
   readonly eta?: string | number;
   readonly countdown?: number;
-  readonly steps?: readonly string[];
+  readonly steps?: string[];
   readonly option?: StepOptions;
   readonly input?: JsonObject;
-  readonly tag?: readonly string[];
+  readonly tag?: string[];
   readonly description?: string;
   readonly idempotencyKey?: string;
   readonly wait?: true;
@@ -93,7 +94,7 @@ async function start(session: Session, source: string | undefined, options: Star
 }
 
 /** The body of POST /v1/ingest: only what was said, so that the gateway's defaults hold for the rest. */
-function requestOf(source: string | undefined, options: StartOptions, cwd: string): Record<string, unknown> {
+function requestOf(source: string | undefined, options: StartOptions, cwd: string): IngestRequest {
   return {
     pipeline: options.pipeline,
     source: source === undefined ? undefined : absoluteSource(source, cwd),
