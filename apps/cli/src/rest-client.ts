@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { pipelineList, workerList, type PipelineList, type WorkerList } from '#shared/contracts/fleet';
 import type { submitRequest } from '#shared/contracts/ingest-request';
 import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
-import { attemptList, pipelineList, searchPage, workerList } from './rest-answers';
-import type { AttemptList, PipelineList, SearchPage, WorkerList } from './rest-answers';
+import { attemptList, searchPage, type AttemptList, type SearchPage } from './rest-answers';
 import { GatewayProblem, GatewayUnreachable, UnexpectedAnswer } from './rest-errors';
 
 const ANSWER_LIMIT_MS = 30_000;

@@ -1,3 +1,4 @@
+import { readPipelineText } from '#shared/runtime/pipeline-file';
 import { FakeGateway } from './fake-gateway';
 import { COMPLETED, JOB_ID, RETRYING, sampleJob } from './sample-job';
 import { sluice } from './terminal';
@@ -152,11 +153,9 @@ test('workers', async () => {
 });
 
 test('pipelines', async () => {
-  const steps = [
-    { name: 'a', uses: 'noop', needs: [], queue: 'default', max_retries: 3 },
-    { name: 'b', uses: 'noop', needs: ['a'], queue: 'default', max_retries: 3 },
-  ];
-  gateway.answers = () => ({ body: { items: [{ name: 'p', description: 'Why.', source: 'optional', steps }] } });
+  const steps = '[{ name: a, uses: noop }, { name: b, uses: noop }]';
+  const { pipelines } = readPipelineText(`pipelines: { p: { description: Why., steps: ${steps} } }`, 'f');
+  gateway.answers = () => ({ body: { items: [...pipelines.values()] } });
   const { out } = await sluice(gateway.url, ['pipelines']);
   expect(cells(out)[1]).toEqual(['p', 'optional', 'a, b (after a)', 'Why.']);
 });

@@ -1,5 +1,6 @@
+import type { PipelineView, WorkerView } from '#shared/contracts/fleet';
 import type { AttemptView } from '#shared/contracts/job';
-import type { PipelineView, SearchHit, WorkerView } from '../rest-answers';
+import type { SearchHit } from '../rest-answers';
 import type { Colours } from './colours';
 import type { View } from './printer';
 import { duration, localTime, oneLine } from './words';
