@@ -1,6 +1,7 @@
 import type { JetStreamManager, Msg, MsgHdrs, NatsConnection, Subscription } from 'nats';
 import type { BusLog } from '#shared/bus/bus-log';
 import { ConnectionKeeper, words } from '#shared/bus/connection-keeper';
+import { Outbox } from '#shared/bus/outbox';
 
 export interface BusOptions {
   /** `nats://host:port`; several separated by commas. */
@@ -45,6 +46,7 @@ export class NatsBus {
   private readonly subscriptions = new Set<Subscribed>();
   private readonly connectListeners = new Set<() => void>();
   private readonly disconnectListeners = new Set<() => void>();
+  private readonly outbox = new Outbox((error) => this.complain('a message to be sent', error));
   private closed = false;
   private complainedAtMs = 0;
 
@@ -111,6 +113,7 @@ export class NatsBus {
   /** The round trip in milliseconds; rejects when it takes longer than the limit or there is no connection. */
   async ping(timeoutMs: number): Promise<number> {
     const connection = this.require();
+    this.outbox.flush();
     const startedAtMs = performance.now();
     await withinLimit(connection.flush(), timeoutMs);
     return performance.now() - startedAtMs;
@@ -120,16 +123,19 @@ export class NatsBus {
   async close(timeoutMs: number): Promise<void> {
     this.closed = true;
     const { connection } = this;
+    this.outbox.flush();
     if (connection) await withinLimit(connection.flush(), timeoutMs).catch(() => undefined);
     await withinLimit(this.keeper.close(), timeoutMs).catch(() => undefined);
   }
 
-  /** Hands a message to the connection; false when there is none. Throws when the server would refuse its size. */
+  /** Sends a message in this turn of the event loop; false when there is no connection. */
   send(subject: string, payload: string | Uint8Array, reply?: string, headers?: MsgHdrs): boolean {
-    const { connection } = this;
-    if (connection === null || connection.isClosed()) return false;
-    connection.publish(subject, payload, { reply, headers });
-    return true;
+    return this.outbox.put(subject, payload, reply, headers);
+  }
+
+  /** The largest payload with headers that the server takes, in bytes. */
+  get maxPayloadBytes(): number {
+    return this.connection?.info?.max_payload ?? Infinity;
   }
 
   /** The handler may throw: that is logged and harms nothing. With a `queue`, one of its subscribers gets each. */
@@ -147,6 +153,7 @@ export class NatsBus {
         this.subscriptions.delete(subscribed);
         const { live } = subscribed;
         if (!this.connection || !live || live.isClosed()) return;
+        this.outbox.flush();
         await withinLimit(live.drain(), timeoutMs).catch(() => live.unsubscribe());
       },
     };
@@ -169,12 +176,14 @@ export class NatsBus {
 
   private up(connection: NatsConnection): void {
     this.connection = connection;
+    this.outbox.attach(connection);
     for (const subscribed of this.subscriptions) this.attach(subscribed, connection);
     for (const listener of [...this.connectListeners]) this.guard('a listener', listener);
   }
 
   private down(): void {
     this.connection = null;
+    this.outbox.attach(null);
     for (const listener of [...this.disconnectListeners]) this.guard('a listener', listener);
   }
 
@@ -207,9 +216,7 @@ export class NatsBus {
     const nowMs = Date.now();
     if (nowMs - this.complainedAtMs < 1_000) return;
     this.complainedAtMs = nowMs;
-    this.log.error(
-      `the handler of ${what} failed: ${error instanceof Error ? (error.stack ?? error.message) : words(error)}`,
-    );
+    this.log.error(`trouble with ${what}: ${error instanceof Error ? (error.stack ?? error.message) : words(error)}`);
   }
 }
 

@@ -1,5 +1,4 @@
 import { createInbox, type Msg } from 'nats';
-import { words } from '#shared/bus/connection-keeper';
 import { messageIdHeader } from '#shared/bus/message-id-header';
 import type { BusSubscription, NatsBus, Unsubscribe } from '#shared/bus/nats-bus';
 import { readPublishAck, type PublishOutcome } from '#shared/bus/publish-ack';
@@ -28,6 +27,7 @@ const WAITING_PER_IN_FLIGHT = 16;
 const MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const LOOK_EVERY_MS = 200;
+const MAX_HEADER_BYTES = 512;
 const IN_DOUBT: PublishOutcome = { kind: 'in_doubt' };
 const refused = (reason: string): PublishOutcome => ({ kind: 'refused', reason });
 
@@ -68,6 +68,7 @@ export class Publisher {
       if (this.draining) return resolve(refused('shutting down'));
       if (!this.bus.isConnected) return resolve(refused('not connected to NATS'));
       const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+      if (bytes.length + MAX_HEADER_BYTES > this.bus.maxPayloadBytes) return resolve(refused('too large'));
       const publish = { subject, payload: bytes, msgId, deadlineMs: performance.now() + this.timeoutMs, resolve };
       if (this.hasRoom && this.waitingCount === 0) this.send(publish);
       else this.enqueue(publish);
@@ -105,13 +106,9 @@ export class Publisher {
 
   private send(publish: Publish): void {
     const number = ++this.lastNumber;
-    try {
-      const { subject, payload, msgId } = publish;
-      if (!this.bus.send(subject, payload, this.inbox + number, messageIdHeader(msgId))) {
-        return publish.resolve(refused('not connected to NATS'));
-      }
-    } catch (error) {
-      return publish.resolve(refused(words(error)));
+    const { subject, payload, msgId } = publish;
+    if (!this.bus.send(subject, payload, this.inbox + number, messageIdHeader(msgId))) {
+      return publish.resolve(refused('not connected to NATS'));
     }
     this.inFlight.set(number, publish);
     this.inFlightBytes += publish.payload.length;

@@ -5,11 +5,7 @@ import { NotConnectedError, type NatsBus, type Unsubscribe } from '#shared/bus/n
 
 /** Says something to whoever listens; false when it was not sent. */
 export function notify(bus: NatsBus, subject: string, payload = ''): boolean {
-  try {
-    return bus.send(subject, payload);
-  } catch {
-    return false; // larger than the server takes
-  }
+  return payload.length <= bus.maxPayloadBytes && bus.send(subject, payload);
 }
 
 /** With a `queue`, one of its listeners gets each message. What the handler throws is logged. */
@@ -66,11 +62,7 @@ export function requestMany(
       if (enough(answers)) end();
     });
     const timer = setTimeout(end, timeoutMs);
-    try {
-      if (!bus.send(subject, payload, inbox)) end();
-    } catch {
-      end(); // larger than the server takes
-    }
+    if (!bus.send(subject, payload, inbox)) end();
   });
 }
 
