@@ -1,0 +1,156 @@
+import type { ListFilter, ListSort } from '#shared/contracts/ingest-request';
+import { parseIsoTime } from '#shared/contracts/start-time';
+import { InvalidInput } from '#shared/domain/errors';
+import type { JobStatus } from '#shared/domain/status';
+import { JOB_COLUMNS, STEP_ROWS } from '#shared/store/jobs/job-reader-statements';
+
+/** Where a page ended: which part of the order, the time in it, the job. To be handed back as it is. */
+export type ListPlace = readonly (string | number)[];
+
+export interface ListStatement {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** Stored bytes of inputs and outputs after which a page ends early: jobs may carry a megabyte each. */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** A part of the order: jobs without an eta come after all that have one, as they were created. */
+interface Part {
+  readonly column: 'created_at' | 'eta';
+  readonly condition: string;
+}
+
+const PARTS: Readonly<Record<ListSort, readonly Part[]>> = {
+  '-created_at': [{ column: 'created_at', condition: 'true' }],
+  created_at: [{ column: 'created_at', condition: 'true' }],
+  eta: [
+    { column: 'eta', condition: 'eta IS NOT NULL' },
+    { column: 'created_at', condition: 'eta IS NULL' },
+  ],
+};
+
+/** The parameters of a statement, numbered as they are added. */
+class Parameters {
+  readonly values: unknown[] = [];
+
+  add(value: unknown): string {
+    this.values.push(value);
+    return `$${this.values.length}`;
+  }
+}
+
+/**
+ * One page of the list, in one statement. It is put together from branches, each of which one index serves in order:
+ * `jobs_active` for jobs that are ready or at work, `jobs_unsuccessful` for failed and cancelled ones, `jobs_eta`, and
+ * `jobs_created` for the rest; each branch gives at most a page. The keys are found first, the rows read after.
+ *
+ * Its rows have `part` and `place_at` besides the job's columns, and `found`, the number of keys: more than there are
+ * rows means that there is a next page.
+ *
+ * @throws InvalidInput at `cursor` for a place that is none
+ */
+export function listStatement(filter: ListFilter, sort: ListSort, limit: number, after?: ListPlace): ListStatement {
+  const parameters = new Parameters();
+  const place = after && readPlace(after, PARTS[sort].length);
+  const direction = sort === '-created_at' ? 'DESC' : 'ASC';
+  const common = conditionsOf(filter, parameters);
+  const statuses = statusConditions(filter.status, parameters);
+  const branches = PARTS[sort].flatMap((part, index) => {
+    if (place && index < place.part) return [];
+    const conditions = [part.condition, ...common];
+    if (place && index === place.part) {
+      const beyond = direction === 'DESC' ? '<' : '>';
+      const key = `${parameters.add(place.at)}::timestamptz, ${parameters.add(place.id)}::uuid`;
+      conditions.push(`(${part.column}, id) ${beyond} (${key})`);
+    }
+    return statuses.map(
+      (status) => `(SELECT id, ${index} AS part, ${part.column} AS at FROM jobs
+        WHERE ${[...conditions, status].join(' AND ')} ORDER BY ${part.column} ${direction}, id ${direction}
+        LIMIT ${limit + 1})`,
+    );
+  });
+  const order = `part, at ${direction}, id ${direction}`;
+  const text = `
+WITH keys AS MATERIALIZED (
+  SELECT * FROM (${branches.join(' UNION ALL ')}) b ORDER BY ${order} LIMIT ${limit + 1}
+), sized AS MATERIALIZED (
+  SELECT keys.*, row_number() OVER w AS row, sum(size.bytes) OVER w - size.bytes AS bytes_before
+  FROM keys CROSS JOIN LATERAL (
+    SELECT pg_column_size(jobs.input) + coalesce(
+      (SELECT sum(pg_column_size(output)) FROM steps WHERE job_id = jobs.id), 0) AS bytes
+    FROM jobs WHERE jobs.id = keys.id) size
+  WINDOW w AS (ORDER BY ${order} ROWS UNBOUNDED PRECEDING)
+)
+SELECT sized.part, to_char(sized.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS place_at,
+       (SELECT count(*)::int FROM keys) AS found, ${JOB_COLUMNS}, ${STEP_ROWS}
+FROM sized JOIN jobs j ON j.id = sized.id
+WHERE sized.row <= ${limit} AND (sized.row = 1 OR sized.bytes_before < ${MAX_PAGE_BYTES})
+ORDER BY sized.row`;
+  return { text, values: parameters.values };
+}
+
+function conditionsOf(filter: ListFilter, parameters: Parameters): string[] {
+  const conditions: string[] = [];
+  const { pipeline, tag, q, created_after, created_before } = filter;
+  if (pipeline !== undefined) conditions.push(`pipeline = ${parameters.add(pipeline)}`);
+  // The index of tags leaves out jobs without any: said here, so that it can be used.
+  if (tag !== undefined) conditions.push(`tags <> '{}' AND tags @> ARRAY[${parameters.add(tag)}::text]`);
+  if (created_after) conditions.push(`created_at > ${parameters.add(created_after)}::timestamptz`);
+  if (created_before) conditions.push(`created_at < ${parameters.add(created_before)}::timestamptz`);
+  if (q !== undefined) {
+    const pattern = `${parameters.add(`%${escapeLike(q)}%`)}::text`;
+    conditions.push(
+      `(id::text ILIKE ${pattern} OR source ILIKE ${pattern} OR description ILIKE ${pattern} OR EXISTS (
+        SELECT FROM steps WHERE job_id = jobs.id AND last_error ->> 'message' ILIKE ${pattern}))`,
+    );
+  }
+  return conditions;
+}
+
+const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
+
+/** Which index has the jobs of which statuses. Waiting jobs have none; what ends well is most of the table. */
+const STATUS_GROUPS: readonly { readonly condition: string; readonly statuses: readonly JobStatus[] }[] = [
+  { condition: 'active', statuses: ['pending', 'running', 'cancelling'] },
+  { condition: 'unsuccessful', statuses: ['failed', 'cancelled'] },
+  { condition: 'due_at IS NOT NULL', statuses: ['scheduled'] },
+  { condition: 'true', statuses: ['waiting'] },
+];
+
+/** Conditions of which every wanted job fulfils exactly one. */
+function statusConditions(wanted: ListFilter['status'], parameters: Parameters): string[] {
+  if (!wanted) return ['true'];
+  const statuses = [...new Set(wanted)].filter((status) => status !== 'retrying');
+  const anyOf = (some: readonly JobStatus[]): string => `status = ANY (${parameters.add(some)}::text[])`;
+  const groups = statuses.includes('completed') ? [{ condition: 'true', statuses }] : STATUS_GROUPS;
+  const conditions = groups.flatMap(({ condition, statuses: inGroup }) => {
+    const some = inGroup.filter((status) => statuses.includes(status));
+    return some.length > 0 ? [`${condition} AND ${anyOf(some)}`] : [];
+  });
+  if (wanted.includes('retrying')) {
+    const retrying = `active AND id IN (SELECT job_id FROM steps WHERE status = 'retrying')`;
+    conditions.push(statuses.length > 0 ? `${retrying} AND NOT ${anyOf(statuses)}` : retrying);
+  }
+  return conditions;
+}
+
+const PLACE_AT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function readPlace(place: ListPlace, parts: number): { part: number; at: string; id: string } {
+  const [part, at, id] = place;
+  const valid =
+    place.length === 3 &&
+    typeof part === 'number' &&
+    Number.isInteger(part) &&
+    part >= 0 &&
+    part < parts &&
+    typeof at === 'string' &&
+    PLACE_AT.test(at) &&
+    parseIsoTime(at).ok &&
+    typeof id === 'string' &&
+    UUID.test(id);
+  if (!valid) throw new InvalidInput([{ path: 'cursor', message: 'is none that this list gave' }]);
+  return { part, at, id };
+}
