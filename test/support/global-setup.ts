@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TEST_VARIABLES } from './test-environment';
@@ -23,6 +23,8 @@ export default async function setUp(run: TestRun): Promise<void> {
   execFileSync(process.execPath, [join(run.rootDir, 'scripts', 'build.mjs'), '--if-needed'], { stdio: 'inherit' });
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   undoSetup.push(() => rm(folder, { recursive: true, force: true }));
+  process.env[TEST_VARIABLES.logFolder] = join(folder, 'logs');
+  await mkdir(join(folder, 'logs'));
   try {
     await Promise.all([startPostgresFor(folder), startNatsFor(folder)]);
   } catch (error) {

@@ -9,6 +9,8 @@ export const TEST_VARIABLES = {
   natsUrl: 'SLUICE_TEST_NATS_URL',
   /** The nats-server program for specs that start one of their own. */
   natsServer: 'SLUICE_TEST_NATS_SERVER',
+  /** Where test stacks leave what their services said, one file for each spec file. */
+  logFolder: 'SLUICE_TEST_LOG_FOLDER',
 } as const;
 
 /**

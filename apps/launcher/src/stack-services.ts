@@ -108,8 +108,9 @@ export class StackServices {
 
   private async startAndWait(service: Service): Promise<void> {
     try {
-      const running = await service.supervised.start();
-      await waitUntilReady(urlAt(this.plan.host, service.port), running, READY_LIMIT_MS);
+      await service.supervised.start((running) =>
+        waitUntilReady(urlAt(this.plan.host, service.port), running, READY_LIMIT_MS),
+      );
     } catch (error) {
       throw Object.assign(error as Error, { message: `${service.name}: ${(error as Error).message}` });
     }

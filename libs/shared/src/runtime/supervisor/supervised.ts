@@ -50,11 +50,13 @@ export class Supervised<R extends Running = Running> {
   }
 
   /**
-   * Starts it, and from then on starts it again whenever it ends.
-   * @throws when the first start fails: then nothing is supervised
+   * Starts it, and once it is ready starts it again whenever it ends.
+   * @param ready resolves when the first start has succeeded; default: at once
+   * @throws when the first start fails: then nothing is supervised, and `stop` ends what may still run
    */
-  async start(): Promise<R> {
+  async start(ready: (running: R) => Promise<void> = () => Promise.resolve()): Promise<R> {
     const first = await this.startOnce();
+    await ready(first);
     this.watching = this.watch(first);
     return first;
   }
