@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import type { CliContext } from './cli-context';
+import { addCompletion } from './commands/completion';
 import { addConfig } from './commands/config-check';
 import { addPipelines, addWorkers } from './commands/fleet';
 import { addIngestAttempts } from './commands/ingest-attempts';
@@ -46,6 +47,6 @@ export function buildProgram(context: CliContext, version: string): Command {
     });
   const ingest = program.command('ingest').summary('submit and follow jobs').description('Submits and follows jobs.');
   for (const add of [addIngestStart, addIngestStatus, addIngestJobs, addIngestAttempts]) add(ingest, context);
-  for (const add of [addSearch, addWorkers, addPipelines, addConfig]) add(program, context);
+  for (const add of [addSearch, addWorkers, addPipelines, addConfig, addCompletion]) add(program, context);
   return program;
 }
