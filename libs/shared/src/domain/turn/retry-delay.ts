@@ -11,7 +11,8 @@ export function baseDelayMs(backOff: BackOff, retry: number): number {
     case 'linear':
       return Math.min(backOff.initial_ms * retry, backOff.max_ms);
     case 'exponential':
-      return Math.min(backOff.initial_ms * backOff.factor ** (retry - 1), backOff.max_ms);
+      // Grows no further than a number can: 0 × Infinity would be no delay at all, but NaN.
+      return Math.min(backOff.initial_ms * Math.min(backOff.factor ** (retry - 1), Number.MAX_VALUE), backOff.max_ms);
   }
 }
 
