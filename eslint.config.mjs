@@ -47,7 +47,6 @@ const CORE = {
   'no-self-compare': 'error',
   'no-sparse-arrays': 'error',
   'no-template-curly-in-string': 'error',
-  'no-unmodified-loop-condition': 'error',
   'no-unsafe-finally': 'error',
   'no-unsafe-optional-chaining': 'error',
   'no-useless-escape': 'error',

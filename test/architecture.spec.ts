@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { promisify } from 'node:util';
+import { ENVIRONMENT, ENVIRONMENT_OF_OTHERS } from '#shared/runtime/environment';
 
 const ROOT = join(__dirname, '..');
 const CRUISER = join(ROOT, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
@@ -120,5 +121,15 @@ describe('the layout', () => {
     const nameless = sources.filter((path) => /(^|\/)(utils?|common|helpers?|types|misc|lib)\//.test(path));
     expect(nameless).toEqual([]);
     expect(sources.filter((path) => basename(path) === 'index.ts')).toEqual([]);
+  });
+});
+
+describe('the README', () => {
+  it('lists every variable of the environment that people may set, and no other', async () => {
+    const known = [...Object.keys(ENVIRONMENT.shape), ...ENVIRONMENT_OF_OTHERS];
+    const forPeople = known.filter((name) => !name.startsWith('SLUICE_INTERNAL_'));
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+    const listed = [...readme.matchAll(/^\| `([A-Z][A-Z_]+)` +\|/gm)].map(([, name]) => name);
+    expect(listed.toSorted()).toEqual(forPeople.toSorted());
   });
 });

@@ -140,4 +140,4 @@ export const ENVIRONMENT = z.object({
 });
 
 /** Variables of the same prefix that other programs of the product read. */
-export const ENVIRONMENT_OF_OTHERS = ['SLUICE_URL', 'SLUICE_API_KEY'] as const;
+export const ENVIRONMENT_OF_OTHERS = ['SLUICE_URL', 'SLUICE_API_KEY', 'SLUICE_CACHE_DIR'] as const;
