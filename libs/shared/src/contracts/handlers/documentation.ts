@@ -7,8 +7,8 @@ const documentationOptions = z.strictObject({
   max_document_bytes: z
     .int()
     .min(1_024)
-    .max(16_777_216)
-    .default(2_097_152)
+    .max(2_097_152)
+    .default(1_048_576)
     .describe('Of a larger document only this much is read; it is marked as truncated.'),
 });
 

@@ -50,9 +50,9 @@ export class GraphSearch {
 }
 
 /**
- * The query with the punctuation that the index takes for spaces (see the migration) turned into spaces too, so that
- * `src/graph-store.ts` finds the words of that path. Quotes and a `-` before a word keep their meaning.
+ * The query with spaces for the characters that the index has spaces for (see the migration), so that
+ * `src/graph-store.ts` finds the words of that path. A `-` before a word keeps its meaning.
  */
 export function searchableQuery(q: string): string {
-  return q.replace(/[./\\_:@#=&?+~%,;<>()[\]{}|'`*!$^]/g, ' ').replace(/(?<=[^\s"])-/g, ' ');
+  return q.replace(/[./<]/g, ' ').replace(/(?<=[^\s"])-/g, ' ');
 }

@@ -1,4 +1,8 @@
-/** The statements of a graph run. Each goes by a primary key or by an index that begins with `repository_id`. */
+/**
+ * The statements of a graph run. Each goes by a primary key or by an index that begins with `repository_id`. The planner
+ * knows nothing of rows that were just staged and would, thinking them few, compare all with all: scalar subqueries,
+ * which it cannot turn into joins, keep it to one look-up by key for each row.
+ */
 
 /** $1 repository, $2 layer → `generation`, one higher for every run of that layer. */
 export const NEXT_GENERATION = `
@@ -60,7 +64,7 @@ export const DELETE_GONE_NODES = `
 WITH gone AS (
   DELETE FROM nodes n
   WHERE n.repository_id = $2 AND n.layer = $3
-    AND NOT EXISTS (SELECT FROM staged_nodes s WHERE s.run_id = $1 AND s.id = n.id)
+    AND (SELECT s.id FROM staged_nodes s WHERE s.run_id = $1 AND s.id = n.id) IS NULL
   RETURNING 1
 )
 SELECT count(*)::int AS deleted FROM gone`;
@@ -80,30 +84,32 @@ SELECT count(*) FILTER (WHERE inserted)::int AS inserted, count(*) FILTER (WHERE
        (SELECT count(*)::int FROM staged_nodes WHERE run_id = $1) AS staged
 FROM merged`;
 
-/** The run's edges between nodes that are there: $1 run, $2 repository. */
-const RESOLVED = `
-resolved AS (
-  SELECT DISTINCT s.kind, s.from_id, coalesce(t.id, e.id) AS to_id
-  FROM staged_edges s
-  JOIN nodes f ON f.id = s.from_id
-  LEFT JOIN nodes t ON t.id = s.to_id
-  LEFT JOIN nodes e ON e.id = s.else_to_id
-  WHERE s.run_id = $1 AND coalesce(t.id, e.id) IS NOT NULL
-)`;
+/** Where the staged edge `s` leads, null when nothing is there. */
+const END = `coalesce((SELECT t.id FROM nodes t WHERE t.id = s.to_id), (SELECT e.id FROM nodes e WHERE e.id = s.else_to_id))`;
 
-/** $1 run, $2 repository, $3 layer. */
+/** $1 run, $2 repository, $3 layer. An edge stays when it was staged so, or was staged for an end that is not there. */
 export const DELETE_GONE_EDGES = `
-WITH ${RESOLVED}
 DELETE FROM edges e
 WHERE e.repository_id = $2 AND e.layer = $3
-  AND NOT EXISTS (SELECT FROM resolved r WHERE r.from_id = e.from_id AND r.kind = e.kind AND r.to_id = e.to_id)`;
+  AND (SELECT s.to_id FROM staged_edges s
+       WHERE s.run_id = $1 AND s.from_id = e.from_id AND s.kind = e.kind AND s.to_id = e.to_id) IS NULL
+  AND (SELECT s.to_id FROM staged_edges s
+       WHERE s.run_id = $1 AND s.from_id = e.from_id AND s.kind = e.kind AND s.else_to_id = e.to_id
+         AND (SELECT t.id FROM nodes t WHERE t.id = s.to_id) IS NULL
+       LIMIT 1) IS NULL`;
 
 /** $1 run, $2 repository, $3 layer. */
 export const MERGE_EDGES = `
-WITH ${RESOLVED}, added AS (
+WITH ends AS MATERIALIZED (
+  SELECT s.kind, s.from_id, ${END} AS to_id
+  FROM staged_edges s
+  WHERE s.run_id = $1 AND (SELECT f.id FROM nodes f WHERE f.id = s.from_id) IS NOT NULL
+), added AS (
   INSERT INTO edges (repository_id, layer, kind, from_id, to_id)
-  SELECT $2, $3, r.kind, r.from_id, r.to_id FROM resolved r
-  WHERE NOT EXISTS (SELECT FROM edges e WHERE e.from_id = r.from_id AND e.kind = r.kind AND e.to_id = r.to_id)
+  SELECT DISTINCT $2::uuid, $3, n.kind, n.from_id, n.to_id FROM ends n
+  WHERE n.to_id IS NOT NULL
+    AND (SELECT e.to_id FROM edges e
+         WHERE e.from_id = n.from_id AND e.kind = n.kind AND e.to_id = n.to_id) IS NULL
   ON CONFLICT (from_id, kind, to_id) DO NOTHING
   RETURNING 1
 )
@@ -111,13 +117,11 @@ SELECT count(*)::int AS inserted FROM added`;
 
 /** $1 run → edges that lead nowhere, by the kind of node that they come from. */
 export const COUNT_UNRESOLVED = `
-SELECT f.kind, count(*)::int AS count
-FROM staged_edges s
-JOIN nodes f ON f.id = s.from_id
-LEFT JOIN nodes t ON t.id = s.to_id
-LEFT JOIN nodes e ON e.id = s.else_to_id
-WHERE s.run_id = $1 AND coalesce(t.id, e.id) IS NULL
-GROUP BY f.kind`;
+SELECT lost.kind, count(*)::int AS count
+FROM (SELECT (SELECT f.kind FROM nodes f WHERE f.id = s.from_id) AS kind
+      FROM staged_edges s WHERE s.run_id = $1 AND ${END} IS NULL OFFSET 0) lost
+WHERE lost.kind IS NOT NULL
+GROUP BY lost.kind`;
 
 /** $1 repository, $2 layer. */
 export const COUNT_EDGES = `

@@ -56,8 +56,11 @@ CREATE TABLE graph_layers (
   PRIMARY KEY (repository_id, layer)
 )`;
 
-/** Punctuation becomes spaces, or \`src/graph-store.ts\` would be one word; \`graph-search.ts\` does the same to a query. */
-const PUNCTUATION = `'./\\_-:@#=&?+~%,;<>()[]{}|"''\`*!$^', repeat(' ', 40)`;
+/**
+ * The words of a text expression. The parser takes paths, hosts and tags for one word each; with spaces for these
+ * characters it does not. `graph-search.ts` does the same to a query.
+ */
+const words = (text: string): string => `to_tsvector('graph_words', regexp_replace(${text}, '[-./<]', ' ', 'g'))`;
 
 const NODES = `
 CREATE TABLE nodes (
@@ -73,10 +76,9 @@ CREATE TABLE nodes (
   text           text NOT NULL,
   fingerprint    uuid NOT NULL,
   search         tsvector NOT NULL GENERATED ALWAYS AS (
-    setweight(to_tsvector('graph_words', translate(
-      name || ' ' || regexp_replace(name, '([a-z0-9])([A-Z])', '\\1 \\2', 'g'), ${PUNCTUATION})), 'A') ||
-    setweight(to_tsvector('graph_words', translate(CASE WHEN key = '' THEN path ELSE '' END, ${PUNCTUATION})), 'C') ||
-    setweight(to_tsvector('graph_words', translate(text, ${PUNCTUATION})), 'D')) STORED
+    setweight(${words(`name || ' ' || regexp_replace(name, '([a-z0-9])([A-Z])', '\\1 \\2', 'g')`)}, 'A') ||
+    setweight(${words(`CASE WHEN key = '' THEN path ELSE '' END`)}, 'C') ||
+    setweight(${words('text')}, 'D')) STORED
 )`;
 
 const NODE_INDEXES = `
@@ -129,4 +131,5 @@ CREATE UNLOGGED TABLE staged_edges (
   to_id        uuid NOT NULL,
   else_to_id   uuid,
   PRIMARY KEY (run_id, from_id, kind, to_id)
-)`;
+);
+CREATE INDEX staged_edges_else ON staged_edges (run_id, from_id, kind, else_to_id) WHERE else_to_id IS NOT NULL`;
