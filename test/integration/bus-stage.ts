@@ -26,18 +26,19 @@ export class TestLog {
 
 /** A bus, a publisher and whatever else a spec asks for, all closed by `close`. */
 export class BusStage {
-  readonly log = new TestLog();
   private readonly consumers: WorkConsumer[] = [];
   private published = 0;
 
   private constructor(
     readonly bus: NatsBus,
     readonly publisher: Publisher,
+    readonly log: TestLog,
   ) {}
 
-  static async open(url: string, log = new TestLog()): Promise<BusStage> {
+  static async open(url: string): Promise<BusStage> {
+    const log = new TestLog();
     const bus = await NatsBus.connect({ url, name: 'bus-spec', log });
-    const stage = new BusStage(bus, new Publisher(bus));
+    const stage = new BusStage(bus, new Publisher(bus), log);
     await stage.ensure();
     return stage;
   }

@@ -1,5 +1,5 @@
 import type { Priority } from '#shared/domain/status';
-import { FairShare } from '#shared/bus/fair-share';
+import { FairShare, PRIORITY_WEIGHTS } from '#shared/bus/fair-share';
 
 /** What is known of one lane, the jobs of one queue and priority, when pulls are planned. */
 export interface LaneState {
@@ -14,8 +14,8 @@ export interface LaneState {
   readonly fetching: boolean;
   /** Nothing may be asked of it now. */
   readonly blocked: boolean;
-  /** It was not looked at for a while, by an immediate pull or a waiting one. */
-  readonly stale: boolean;
+  /** Since a pull has last shown whether it has messages. */
+  readonly unseenMs: number;
 }
 
 export interface LanePull {
@@ -28,8 +28,10 @@ export interface LanePull {
 
 const WAIT_MS = 1_000;
 const MAX_WAITING = 16;
-/** While work is known to wait elsewhere, at most this part of the slots stands by at lanes that may have none. */
-const STAND_BY_PART = 4;
+/** How often lanes of higher, equal and lower priority are looked at while work is known to wait elsewhere. */
+const LOOK_HIGHER_MS = 20;
+const LOOK_EQUAL_MS = 50;
+const LOOK_LOWER_MS = 200;
 /** With fewer free slots than lanes, a round of all lanes takes about this long. */
 const ROUND_MS = 150;
 const SHORTEST_WAIT_MS = 10;
@@ -39,8 +41,8 @@ const LONGEST_TURN_MS = 50;
  * Decides what to ask of which lane with the slots that are free, and never for more than those.
  *
  * While nothing is known to wait, a pull waits at every lane, so that whatever comes is delivered at once. While a lane
- * is known to have a backlog, it is fetched from in whole batches, by fair share; the others keep one waiting pull
- * each, out of a quarter of the slots, or where that is too little are looked at now and then.
+ * is known to have a backlog, no slot stands by idle: it is fetched from in whole batches, by fair share, and the others
+ * are looked at now and then with a slot that has just become free.
  */
 export class PullPlanner {
   private readonly share: FairShare;
@@ -62,7 +64,7 @@ export class PullPlanner {
   /** The pulls to send now; lanes as in the constructor. */
   plan(free: number, lanes: readonly LaneState[]): LanePull[] {
     if (free <= 0) return [];
-    const loaded = lanes.some((lane) => !lane.blocked && (lane.backlog > 0 || lane.fetching));
+    const loaded = lanes.some(isBusy);
     return loaded ? this.planLoaded(free, lanes) : this.planIdle(free, lanes);
   }
 
@@ -86,21 +88,13 @@ export class PullPlanner {
   }
 
   private planLoaded(free: number, lanes: readonly LaneState[]): LanePull[] {
-    const pulls: LanePull[] = [];
-    let left = free;
-    let standBy = Math.floor(this.slots / STAND_BY_PART);
-    for (const lane of lanes) standBy -= lane.waiting;
-    for (const lane of this.order) {
-      const state = lanes[lane];
-      if (left === 0) break;
-      if (!state || !isNeedy(state) || state.backlog > 0 || state.fetching) continue;
-      if (standBy > 0) pulls.push({ lane, kind: 'wait', batch: 1, expiresMs: WAIT_MS });
-      else if (state.stale) pulls.push({ lane, kind: 'fetch', batch: 1, expiresMs: 0 });
-      else continue;
-      standBy -= 1;
-      left -= 1;
-    }
-    return [...pulls, ...this.planFetches(left, lanes)];
+    let highest = 0;
+    for (const lane of lanes) if (isBusy(lane)) highest = Math.max(highest, PRIORITY_WEIGHTS[lane.priority]);
+    const looks = this.order
+      .filter((lane) => isDueForLook(lanes[lane], highest))
+      .slice(0, free)
+      .map((lane): LanePull => ({ lane, kind: 'fetch', batch: 1, expiresMs: 0 }));
+    return [...looks, ...this.planFetches(free - looks.length, lanes)];
   }
 
   /** A lane whose fetch is under way keeps its share of the slots free until that is answered: a moment. */
@@ -114,6 +108,15 @@ export class PullPlanner {
     });
     return pulls;
   }
+}
+
+/** Its backlog is known, or was a moment ago. */
+const isBusy = (lane: LaneState): boolean => !lane.blocked && (lane.backlog > 0 || lane.fetching);
+
+function isDueForLook(lane: LaneState | undefined, highestBusy: number): boolean {
+  if (!lane || !isNeedy(lane) || isBusy(lane)) return false;
+  const lead = Math.sign(PRIORITY_WEIGHTS[lane.priority] - highestBusy);
+  return lane.unseenMs >= (lead > 0 ? LOOK_HIGHER_MS : lead === 0 ? LOOK_EQUAL_MS : LOOK_LOWER_MS);
 }
 
 const isNeedy = (lane: LaneState | undefined): boolean => lane !== undefined && !lane.blocked && lane.waiting === 0;

@@ -12,7 +12,6 @@ export interface LaneEvents {
   onRefusal(lane: WorkLane, reason: string): void;
 }
 
-const STALE_AFTER_MS = 50;
 const LONGEST_REST_TICKS = 15;
 
 /** The jobs of one queue and priority as a worker sees them: what it asked for and what it knows to be there. */
@@ -21,7 +20,7 @@ export class WorkLane implements LaneState {
   busy = 0;
   /** Undelivered messages when the last one was delivered. */
   private undelivered = 0;
-  private lookedAtMs = -Infinity;
+  private seenAtMs = -Infinity;
   private restTicks = 0;
   private failures = 0;
   private isMissing = false;
@@ -67,8 +66,8 @@ export class WorkLane implements LaneState {
     return this.isMissing || this.restTicks > 0;
   }
 
-  get stale(): boolean {
-    return performance.now() - this.lookedAtMs >= STALE_AFTER_MS;
+  get unseenMs(): number {
+    return performance.now() - this.seenAtMs;
   }
 
   open(): void {
@@ -112,7 +111,7 @@ export class WorkLane implements LaneState {
 
   private onEnd(status: PullStatus): void {
     this.undelivered = 0;
-    this.lookedAtMs = performance.now();
+    this.seenAtMs = performance.now();
     switch (status.kind) {
       case 'used_up':
       case 'going_on':
