@@ -36,7 +36,7 @@ const [jobs, runs, rate, seconds, concurrency] = ['jobs', 'runs', 'rate', 'secon
   const number = Number(values[name]);
   if (Number.isInteger(number) && number > 0) return number;
   console.error(`--${name}: expected a whole number above 0, found ${values[name]}\n${HELP}`);
-  process.exit(2);
+  return process.exit(2);
 });
 
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });

@@ -1,4 +1,3 @@
-import type { DataSource } from 'typeorm';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { listen } from '#shared/bus/signals';
@@ -8,6 +7,7 @@ import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
+import type { Database } from '#shared/store/database';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
@@ -36,7 +36,7 @@ export class Scheduler {
 
   constructor(
     private readonly context: ServiceContext,
-    private readonly database: DataSource,
+    private readonly database: Database,
     private readonly bus: NatsBus,
     catalog: PipelineCatalog,
   ) {

@@ -32,7 +32,7 @@ export class TurnDispatch {
   /** Resolves to how many were stored. Never rejects. */
   async send({ jobId, run, priority, pipeline, steps, at, read, data }: Dispatch): Promise<number> {
     const outcomes = await Promise.all(
-      stepsIn(steps).map((head) => {
+      stepsIn(steps).map(async (head) => {
         const step = pipeline.definition.steps[head];
         if (!step) return undefined;
         const mustRead = read || isLimited(step);

@@ -2,10 +2,10 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { NatsBus } from '#shared/bus/nats-bus';
 import { HealthModule } from '#shared/runtime/health/health.module';
 import { PartDown } from '#shared/runtime/health/health-part';
+import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
 import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import { runService, type ServiceContext } from '#shared/runtime/service';
-import { pingDatabase } from '#shared/store/connect';
 import { createDatabase } from '#shared/store/database';
 import { StepWorker } from './step-worker';
 
@@ -33,8 +33,8 @@ async function build(context: ServiceContext): Promise<DynamicModule> {
     if (database.isInitialized) await database.destroy();
   });
   const ready = [
-    { name: 'postgres', required: true, check: () => pingDatabase(database) },
-    { name: 'nats', required: true, check: async () => void (await bus.ping(1_000)) },
+    postgresPart(database, { required: true }),
+    natsPart(bus, { required: true }),
     {
       name: 'lease',
       required: true,

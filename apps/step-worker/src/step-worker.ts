@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import type { DataSource } from 'typeorm';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { ensureTopology } from '#shared/bus/topology';
@@ -9,6 +8,7 @@ import type { DrainLimits } from '#shared/runtime/drain';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
+import type { Database } from '#shared/store/database';
 import { GraphStore } from '#shared/store/graph/graph-store';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { WorkDataReader } from '#shared/store/jobs/work-data-reader';
@@ -48,7 +48,7 @@ export class StepWorker {
 
   constructor(
     private readonly context: ServiceContext,
-    private readonly database: DataSource,
+    private readonly database: Database,
     bus: NatsBus,
     catalog: PipelineCatalog,
   ) {

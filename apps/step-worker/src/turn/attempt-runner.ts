@@ -73,8 +73,8 @@ export class AttemptRunner {
       outputs: data.outputs,
       options: options.value,
       timeoutMs: step.timeout_ms,
-      progress: reports.progress,
-      log: reports.log,
+      progress: (percent, message) => reports.progress(percent, message),
+      log: (level, message) => reports.log(level, message),
       onStuck: () => this.deps.onStuck(step.name, jobId),
     });
     turn.abort = (reason) => execution.stop(new AttemptStopped(reason));

@@ -21,7 +21,7 @@ export class OpenedSteps {
     // Late is: after the lease was lost. By then the sweep may have sent it already.
     const isLate = turn.deliveredUnder !== this.lease.current || !turn.deliveredUnder.isValid();
     await Promise.all(
-      stepsIn(steps).map((idx) => {
+      stepsIn(steps).map(async (idx) => {
         const step = pipeline.definition.steps[idx];
         if (!step) return undefined;
         const { job_id, run, pipeline_hash } = turn.message;

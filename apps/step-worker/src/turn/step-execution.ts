@@ -141,9 +141,9 @@ export class StepExecution implements StepContext<unknown> {
 }
 
 function completed(output: JsonObject): AttemptEnd {
-  const text = JSON.stringify(output);
-  if (text !== undefined && text.startsWith('{') && text.length <= MAX_OUTPUT_BYTES)
-    return { kind: 'completed', output };
+  // Handlers in JavaScript may give anything, whatever their types say.
+  const text = JSON.stringify(output) as string | undefined;
+  if (text?.startsWith('{') === true && text.length <= MAX_OUTPUT_BYTES) return { kind: 'completed', output };
   const message =
     text?.startsWith('{') === true
       ? `the output has ${text.length} characters of JSON; ${MAX_OUTPUT_BYTES} are allowed`

@@ -167,31 +167,32 @@ export class TurnRunner {
     if (turn.fast && ended.kind === 'completed') {
       const { output, measured } = ended;
       turn.unrecorded.push({ kind: 'completed', idx: current.idx, output, ...measured });
-      return this.runOn(turn, pipeline, current) ?? this.settleFast(turn, pipeline);
+      return this.runsOn(turn, pipeline, current) ? null : this.settleFast(turn, pipeline);
     }
     return this.settleRead(turn, pipeline, current, ended);
   }
 
   /**
    * Goes on to a step whose needs this turn itself has completed, before they are recorded: only where running any of
-   * them again gives the same and changes nothing (`repeatable`).
+   * them again gives the same and changes nothing (`repeatable`). @returns whether it does; then `turn.current` is next
    */
-  private runOn(turn: ActiveTurn, pipeline: StoredPipeline, current: CurrentAttempt): null | undefined {
+  private runsOn(turn: ActiveTurn, pipeline: StoredPipeline, current: CurrentAttempt): boolean {
     const { attempts, lease } = this.deps;
-    if (turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx)) return undefined;
-    if (!this.mayBegin({ ...current, grantedBy: turn.deliveredUnder }) || turn.deliveredUnder !== lease.current)
-      return undefined;
+    if (turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx)) return false;
+    if (turn.deliveredUnder !== lease.current || !turn.deliveredUnder.isValid()) return false;
     const own = turn.unrecorded.reduce((set, step) => set | stepBit(step.idx), NO_STEPS);
-    const queue = pipeline.definition.steps[turn.message.head]?.queue;
-    const next = stepsIn(pipeline.graph.all & ~own).find((idx) => {
-      const step = pipeline.definition.steps[idx];
+    const ready = stepsIn(pipeline.graph.all & ~own).filter((idx) => {
       const needs = pipeline.graph.needs[idx] ?? NO_STEPS;
-      if (!step || needs === NO_STEPS || !isSubset(needs, own)) return false;
-      return step.queue === queue && !isLimited(step) && attempts.isRepeatable(pipeline, idx);
+      return needs !== NO_STEPS && isSubset(needs, own);
     });
-    if (next === undefined) return undefined;
+    const [next] = ready;
+    // Several are branches: they are recorded and published, so that they run side by side.
+    if (next === undefined || ready.length > 1) return false;
+    const step = pipeline.definition.steps[next];
+    const queue = pipeline.definition.steps[turn.message.head]?.queue;
+    if (!step || step.queue !== queue || isLimited(step) || !attempts.isRepeatable(pipeline, next)) return false;
     turn.current = { idx: next, epoch: 1, attempt: 1, grantedBy: turn.deliveredUnder };
-    return null;
+    return true;
   }
 
   private async settleFast(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {

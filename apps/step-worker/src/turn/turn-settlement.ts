@@ -1,9 +1,9 @@
-import type { DataSource } from 'typeorm';
 import { isLimited } from '#shared/domain/pipeline';
 import { hasStep, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
 import { claimStep, type ClaimOutcome } from '#shared/domain/turn/claim';
 import { endAttempt, type AttemptResult, type Measured, type SettleOutcome } from '#shared/domain/turn/end-attempt';
 import { handBack } from '#shared/domain/turn/mend';
+import type { Database } from '#shared/store/database';
 import { isPassingDatabaseError } from '#shared/store/database-error';
 import { FastSettlement, type FastSettle, type FastSettled, type FastStep } from '#shared/store/jobs/fast-settlement';
 import { type Applied, JobTransactions } from '#shared/store/jobs/job-transactions';
@@ -18,7 +18,7 @@ const LONGEST_TURN_MS = 10_000;
 const TRY_AGAIN_MS = 500;
 
 export interface SettlementDeps {
-  readonly database: DataSource;
+  readonly database: Database;
   readonly pipelines: PipelineStore;
   readonly lease: WorkerLease;
   readonly turns: ActiveTurns;

@@ -30,12 +30,6 @@ export async function connectWhenUp(database: DataSource, log: ConnectLog, signa
   return false;
 }
 
-/** Whether a statement can be run and answered. For health checks. @throws when not */
-export async function pingDatabase(database: DataSource): Promise<void> {
-  if (!database.isInitialized) throw new Error('not connected yet');
-  await database.query('SELECT 1');
-}
-
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);

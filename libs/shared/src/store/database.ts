@@ -2,6 +2,9 @@ import { DataSource } from 'typeorm';
 import type { PoolClient } from 'pg';
 import { MIGRATIONS } from '#shared/store/migrations';
 
+/** The way to Postgres. Only the store looks into it; others pass it on. */
+export type { DataSource as Database } from 'typeorm';
+
 export interface DatabaseOptions {
   readonly url: string;
   /** Shown in `pg_stat_activity`. */

@@ -1,5 +1,5 @@
-import { isEnded } from '#shared/domain/status';
 import { hasStep } from '#shared/domain/step-set';
+import { jobTransition } from '#shared/domain/transitions';
 import { failForGood } from '#shared/domain/turn/end-attempt';
 import { isoOf, type JobDraft, type Micros, newRow, type Pools, type StepRow } from '#shared/domain/turn/job-draft';
 import { takeTokens } from '#shared/domain/turn/tokens';
@@ -47,7 +47,7 @@ export const LONGEST_NAK_MS = 30_000;
  */
 export function claimStep(draft: JobDraft, request: ClaimRequest): ClaimOutcome {
   const { job } = draft;
-  if (job.run !== request.run || isEnded(job.status) || job.status === 'cancelling') return { kind: 'nothing' };
+  if (job.run !== request.run || jobTransition(job.status, 'begin') === null) return { kind: 'nothing' };
   let laterMs: number | null = null;
   let suspectWaits = false;
   for (const idx of turnOrder(draft, request.head)) {
@@ -85,7 +85,7 @@ function look(draft: JobDraft, row: StepRow | undefined, request: ClaimRequest):
     }
     case 'running': {
       // My own, but I do not know it: the reply to my claim was lost. No crash.
-      if (row.worker === request.worker) return request.knows(row.idx) ? KNOWN_WAIT_MS : 'take';
+      if (row.worker === request.worker) return request.knows(row.idx) ? KNOWN_WAIT_MS : suspectOrTake(row, request);
       const leaseEnd = request.leases.get(row.worker ?? '');
       if (leaseEnd !== undefined && leaseEnd > draft.now) return (leaseEnd - draft.now) / 1_000;
       return row.crashes + 1 < MAX_CRASHES && !request.mayTakeSuspect() ? 'suspect_waits' : 'crashed';
@@ -110,17 +110,17 @@ function take(draft: JobDraft, idx: number, request: ClaimRequest): ClaimOutcome
   draft.changedRows.add(idx);
   draft.markSlow(idx);
   row.turn = request.head;
+  row.nextRetryAt = null;
+  row.awaitsScheduler = false;
   if (!takeTokens(draft, row, request.pools)) {
+    // The job may still be pending: a step that waits for its tokens has not begun.
     draft.moveStep(idx, 'park');
     row.worker = null;
-    draft.updateStatus();
     return { kind: 'nothing' };
   }
   draft.moveStep(idx, 'claim');
   row.epoch += 1;
   row.worker = request.worker;
-  row.nextRetryAt = null;
-  row.awaitsScheduler = false;
   row.startedAt = draft.now;
   row.completedAt = null;
   draft.updateStatus();

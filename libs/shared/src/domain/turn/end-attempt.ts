@@ -1,8 +1,10 @@
 import type { JsonObject } from '#shared/domain/json';
 import { readySteps } from '#shared/domain/pipeline';
-import { isEnded, type Outcome } from '#shared/domain/status';
+import type { Outcome } from '#shared/domain/status';
 import { hasStep, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
+import { jobTransition } from '#shared/domain/transitions';
 import {
+  type AttemptRecord,
   isoOf,
   type JobDraft,
   type Micros,
@@ -81,7 +83,7 @@ export function endAttempt(
   if (result.kind === 'failed') return endFailed(draft, key, result, measured, pools);
   const row = draft.moveStep(key.idx, 'complete');
   returnTokens(draft, row, pools);
-  record(draft, row, key, measured, 'completed', null, null);
+  record(draft, row, key, measured, { outcome: 'completed', error: null, nextDelayMs: null });
   row.completedAt = measured.finishedAt;
   row.output = result.output;
   job.done |= stepBit(key.idx);
@@ -105,7 +107,8 @@ function endFailed(
   const retry = result.retry(draft.rows.get(key.idx)?.retryCount ?? 0);
   const row = draft.moveStep(key.idx, retry.kind === 'retry' ? 'back_off' : 'fail');
   returnTokens(draft, row, pools);
-  record(draft, row, key, measured, result.outcome, result.error, retry.kind === 'retry' ? retry.delayMs : null);
+  const nextDelayMs = retry.kind === 'retry' ? retry.delayMs : null;
+  record(draft, row, key, measured, { outcome: result.outcome, error: result.error, nextDelayMs });
   draft.markSlow(key.idx);
   row.turn = key.head;
   if (retry.kind === 'retry') {
@@ -123,7 +126,7 @@ function endFailed(
 
 function owns(draft: JobDraft, key: AttemptKey): boolean {
   const { job } = draft;
-  if (job.run !== key.run || isEnded(job.status)) return false;
+  if (job.run !== key.run || jobTransition(job.status, 'complete') === null) return false;
   if (hasStep(job.done | job.dead, key.idx) || !hasStep(job.open, key.idx)) return false;
   const row = draft.rows.get(key.idx);
   if (key.fast) return !hasStep(job.slow, key.idx) && (!row || row.status === 'running');
@@ -150,9 +153,7 @@ function record(
   row: StepRow,
   key: AttemptKey,
   measured: Measured,
-  outcome: Outcome,
-  error: StepError | null,
-  nextDelayMs: number | null,
+  { outcome, error, nextDelayMs }: Pick<AttemptRecord, 'outcome' | 'error' | 'nextDelayMs'>,
 ): void {
   const { startedAt, finishedAt, durationMs, cpuPercent, memoryMb } = measured;
   row.attempts += 1;
