@@ -1,6 +1,5 @@
 import type { JsonObject } from '#shared/domain/json';
 import { readySteps } from '#shared/domain/pipeline';
-import type { Outcome } from '#shared/domain/status';
 import { hasStep, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
 import { jobTransition } from '#shared/domain/transitions';
 import {
@@ -110,7 +109,6 @@ function endFailed(
   const nextDelayMs = retry.kind === 'retry' ? retry.delayMs : null;
   record(draft, row, key, measured, { outcome: result.outcome, error: result.error, nextDelayMs });
   draft.markSlow(key.idx);
-  row.turn = key.head;
   if (retry.kind === 'retry') {
     row.completedAt = null;
     row.retryCount += 1;
@@ -159,6 +157,7 @@ function record(
   row.attempts += 1;
   // The last worker stays named with the step; only `running` means that it is at work.
   row.worker = key.worker;
+  row.turn = key.head;
   Object.assign(row, { startedAt, durationMs, cpuPercent, memoryMb, nextRetryAt: null, awaitsScheduler: false });
   if (error) row.lastError = { ...error, at: isoOf(draft.now), attempt: row.attempts };
   const number = row.attempts;
