@@ -7,7 +7,7 @@ function context(options: Partial<NoopOptions>, attempt = 1, signal = new AbortC
   const run: StepContext<NoopOptions> = {
     ...{ jobId: 'job', step: 'step', attempt, idempotencyKey: 'key', outputs: {}, signal },
     input: { source: null, source_type: null, branch: null, commit: null, input: {} },
-    options: noopDefinition.options.parse(options) as NoopOptions,
+    options: noopDefinition.options.parse(options),
     progress: () => undefined,
     log: () => undefined,
   };

@@ -49,7 +49,7 @@ function addHeadings(
   return outline.sections.map(({ level, name, slug, line, text }) => {
     const properties: JsonObject = { level, line, anchor: slug };
     const node: NodeDraft = { kind: 'heading', path, key: slug, name, position: line, properties, text };
-    while (above.length > 0 && above.at(-1)!.level >= level) above.pop();
+    while ((above.at(-1)?.level ?? 0) >= level) above.pop();
     nodes.push(node);
     edges.push(contains(above.at(-1)?.node ?? document, node));
     above.push({ level, node });

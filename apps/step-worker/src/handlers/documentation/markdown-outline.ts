@@ -105,7 +105,7 @@ function bareAddresses(text: string): InlineLink[] {
 }
 
 function targetsOfHtml(html: string): string[] {
-  return Array.from(html.matchAll(/\b(?:href|src)=["']([^"'<>]+)["']/gi), (match) => match[1]!);
+  return Array.from(html.matchAll(/\b(?:href|src)=["']([^"'<>]+)["']/gi), ([, target = '']) => target);
 }
 
 function textOfHtml(html: string): string {

@@ -85,19 +85,19 @@ async function record(context: FilesystemContext, source: OpenedSource, run: Gra
   };
 }
 
-function walkOptions({ options, signal, log }: FilesystemContext, warn: boolean): WalkOptions {
-  const patterns = options.ignore_patterns;
+function walkOptions(context: FilesystemContext, warn: boolean): WalkOptions {
+  const patterns = context.options.ignore_patterns;
   // The library remembers every path that it has tested, so its memory is emptied by making it anew now and then.
   let rules = ignore({ ignoreCase: false }).add(patterns);
   let tested = 0;
   return {
-    signal,
+    signal: context.signal,
     ignores: (path, isDirectory) => {
       if (patterns.length === 0) return false;
       if (++tested % 10_000 === 0) rules = ignore({ ignoreCase: false }).add(rules);
       return rules.ignores(isDirectory ? `${path}/` : path);
     },
-    onWarning: (message) => warn && log('warn', message),
+    onWarning: (message) => warn && context.log('warn', message),
   };
 }
 

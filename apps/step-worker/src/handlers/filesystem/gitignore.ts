@@ -17,7 +17,8 @@ export class GitignoreRules {
    */
   with(directory: string, content: string, onUnused: (line: string, why: string) => void): GitignoreRules {
     const lines = content.replace(/^\uFEFF/, '').split(/\r?\n/);
-    if (lines.length > MAX_LINES) onUnused(lines[MAX_LINES]!, `is beyond line ${MAX_LINES}`);
+    const [beyond] = lines.slice(MAX_LINES);
+    if (beyond !== undefined) onUnused(beyond, `is beyond line ${MAX_LINES}`);
     const patterns: string[] = [];
     for (const line of lines.slice(0, MAX_LINES)) {
       const problem = patternProblem(line);

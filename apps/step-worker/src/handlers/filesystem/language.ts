@@ -1,5 +1,5 @@
 /** Languages by file extension, without the dot, in lower case. */
-const BY_EXTENSION: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
+const BY_EXTENSION: ReadonlyMap<string, string> = new Map([
   ...all('typescript', 'ts mts cts tsx'),
   ...all('javascript', 'js mjs cjs jsx'),
   ...all('python', 'py pyi pyw'),
@@ -56,10 +56,10 @@ const BY_EXTENSION: Readonly<Record<string, string>> = Object.assign(Object.crea
   ...all('restructuredtext', 'rst'),
   ...all('asciidoc', 'adoc asciidoc'),
   ...all('text', 'txt text'),
-});
+]);
 
 /** Languages by whole file name, in lower case. */
-const BY_NAME: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
+const BY_NAME: ReadonlyMap<string, string> = new Map([
   ...all('dockerfile', 'dockerfile containerfile'),
   ...all('makefile', 'makefile gnumakefile'),
   ...all('cmake', 'cmakelists.txt'),
@@ -71,10 +71,10 @@ const BY_NAME: Readonly<Record<string, string>> = Object.assign(Object.create(nu
   ...all('ini', '.editorconfig .npmrc .gitconfig'),
   ...all('ignore-list', '.gitignore .dockerignore .npmignore .prettierignore'),
   ...all('text', 'readme license licence copying notice authors changelog changes contributing install news todo'),
-});
+]);
 
 /** Languages by the interpreter of a `#!` line, without its version. */
-const BY_INTERPRETER: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
+const BY_INTERPRETER: ReadonlyMap<string, string> = new Map([
   ...all('shell', 'sh bash zsh dash ksh fish'),
   ...all('python', 'python pypy'),
   ...all('javascript', 'node bun'),
@@ -84,10 +84,10 @@ const BY_INTERPRETER: Readonly<Record<string, string>> = Object.assign(Object.cr
   ...all('php', 'php'),
   ...all('lua', 'lua luajit'),
   ...all('r', 'rscript'),
-});
+]);
 
-function all(language: string, words: string): Record<string, string> {
-  return Object.fromEntries(words.split(' ').map((word) => [word, language]));
+function all(language: string, words: string): [string, string][] {
+  return words.split(' ').map((word) => [word, language]);
 }
 
 /**
@@ -100,16 +100,16 @@ export function languageOf(name: string, start: Buffer): string | null {
   const dot = lower.lastIndexOf('.');
   const extension = dot > 0 ? lower.slice(dot + 1) : '';
   const stem = lower.startsWith('dockerfile.') ? 'dockerfile' : lower;
-  return BY_NAME[stem] ?? BY_EXTENSION[extension] ?? byInterpreter(start);
+  return BY_NAME.get(stem) ?? BY_EXTENSION.get(extension) ?? byInterpreter(start);
 }
 
 function byInterpreter(start: Buffer): string | null {
   if (start[0] !== 0x23 || start[1] !== 0x21) return null;
-  const line = start.toString('latin1', 2, 200).split(/[\r\n]/, 1)[0]!;
+  const [line = ''] = start.toString('latin1', 2, 200).split(/[\r\n]/, 1);
   const words = line.trim().split(/\s+/);
   const named = words.map((word) => word.slice(word.lastIndexOf('/') + 1));
   const interpreter = named[0] === 'env' ? named.slice(1).find((word) => !/^-|=/.test(word)) : named[0];
-  return BY_INTERPRETER[(interpreter ?? '').toLowerCase().replace(/[\d.]+$/, '')] ?? null;
+  return BY_INTERPRETER.get((interpreter ?? '').toLowerCase().replace(/[\d.]+$/, '')) ?? null;
 }
 
 /** Whether the first bytes are those of a binary file, as git tells it: by a NUL. */

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inOrder } from './in-order';
 
 async function* numbers(count: number, taken: number[] = []): AsyncGenerator<number> {
@@ -7,6 +6,8 @@ async function* numbers(count: number, taken: number[] = []): AsyncGenerator<num
     yield next;
   }
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];

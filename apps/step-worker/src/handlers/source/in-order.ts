@@ -14,9 +14,10 @@ export async function* inOrder<Item, Result>(
       // It may fail long before its turn comes; the failure is met there.
       result.catch(() => undefined);
       running.push(result);
-      if (running.length >= limit) yield await running.shift()!;
+      const oldest = running.length >= limit ? running.shift() : undefined;
+      if (oldest) yield await oldest;
     }
-    while (running.length > 0) yield await running.shift()!;
+    for (let oldest = running.shift(); oldest; oldest = running.shift()) yield await oldest;
   } finally {
     await Promise.allSettled(running);
   }

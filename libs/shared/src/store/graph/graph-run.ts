@@ -78,27 +78,30 @@ export class GraphRun {
 
   private async replaceLayer(manager: EntityManager): Promise<GraphChanges> {
     const run = [this.id, this.repositoryId, this.layer];
-    const edgesBefore = await this.countEdges(manager);
-    const [gone]: { deleted: number }[] = await manager.query(sql.DELETE_GONE_NODES, run);
-    const [merged]: { inserted: number; updated: number; staged: number }[] = await manager.query(sql.MERGE_NODES, run);
+    const layer = [this.repositoryId, this.layer];
+    const before = await one<{ count: number }>(manager, sql.COUNT_EDGES, layer);
+    const { deleted } = await one<{ deleted: number }>(manager, sql.DELETE_GONE_NODES, run);
+    const merged = await one<{ inserted: number; updated: number; staged: number }>(manager, sql.MERGE_NODES, run);
     await manager.query(sql.DELETE_GONE_EDGES, run);
-    const [added]: { inserted: number }[] = await manager.query(sql.MERGE_EDGES, run);
-    const edges = await this.countEdges(manager);
+    const added = await one<{ inserted: number }>(manager, sql.MERGE_EDGES, run);
+    const after = await one<{ count: number }>(manager, sql.COUNT_EDGES, layer);
     const unresolved: { kind: string; count: number }[] = await manager.query(sql.COUNT_UNRESOLVED, [this.id]);
-    const { inserted, updated, staged } = merged!;
-    const kept = edges - added!.inserted;
+    const { inserted, updated, staged } = merged;
+    const kept = after.count - added.inserted;
     return {
-      nodes: { inserted, updated, deleted: gone!.deleted, unchanged: staged - inserted - updated },
-      edges: { inserted: added!.inserted, deleted: edgesBefore - kept, unchanged: kept },
+      nodes: { inserted, updated, deleted, unchanged: staged - inserted - updated },
+      edges: { inserted: added.inserted, deleted: before.count - kept, unchanged: kept },
       unresolved: Object.fromEntries(unresolved.map(({ kind, count }) => [kind, count])),
       superseded: false,
     };
   }
+}
 
-  private async countEdges(manager: EntityManager): Promise<number> {
-    const rows: { count: number }[] = await manager.query(sql.COUNT_EDGES, [this.repositoryId, this.layer]);
-    return rows[0]!.count;
-  }
+/** The one row that an aggregate always gives. */
+async function one<Row>(manager: EntityManager, statement: string, values: unknown[]): Promise<Row> {
+  const [row]: Row[] = await manager.query(statement, values);
+  if (row === undefined) throw new Error('an aggregate gave no row');
+  return row;
 }
 
 const UNCHANGED: GraphChanges = {

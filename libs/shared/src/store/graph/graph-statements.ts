@@ -4,15 +4,15 @@
  * which it cannot turn into joins, keep it to one look-up by key for each row.
  */
 
-/** $1 repository, $2 layer → `generation`, one higher for every run of that layer. */
-export const NEXT_GENERATION = `
-INSERT INTO graph_layers AS l (repository_id, layer) VALUES ($1, $2)
-ON CONFLICT (repository_id, layer) DO UPDATE SET generation = l.generation + 1
-RETURNING generation`;
-
-/** $1 run, $2 repository, $3 layer, $4 generation. */
+/** $1 run, $2 repository, $3 layer → `generation`, one higher for every run of that layer. */
 export const BEGIN_RUN = `
-INSERT INTO graph_runs (id, repository_id, layer, generation) VALUES ($1, $2, $3, $4)`;
+WITH next AS (
+  INSERT INTO graph_layers AS l (repository_id, layer) VALUES ($2, $3)
+  ON CONFLICT (repository_id, layer) DO UPDATE SET generation = l.generation + 1
+  RETURNING generation
+)
+INSERT INTO graph_runs (id, repository_id, layer, generation) SELECT $1, $2, $3, generation FROM next
+RETURNING generation`;
 
 /** $1 interval: forgets runs that have not been heard of for so long, with what they had staged. */
 export const PURGE_RUNS = `

@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import { repositoryId } from '#shared/store/graph/graph-ids';
 import type { GraphLayer, RepositoryDraft, RepositoryKey } from '#shared/store/graph/graph-model';
 import { GraphRun } from '#shared/store/graph/graph-run';
-import { BEGIN_RUN, NEXT_GENERATION, PURGE_RUNS } from '#shared/store/graph/graph-statements';
+import { BEGIN_RUN, PURGE_RUNS } from '#shared/store/graph/graph-statements';
 
 /** Far longer than a living run is silent: it writes every thousand rows. */
 const DEAD_AFTER = '6 hours';
@@ -28,10 +28,9 @@ export class GraphStore {
     await this.database.query(PURGE_RUNS, [DEAD_AFTER]);
     const id = randomUUID();
     const repositoryKey = repositoryId(repository);
-    const rows: { generation: string }[] = await this.database.query(NEXT_GENERATION, [repositoryKey, layer]);
-    const generation = rows[0]!.generation;
-    await this.database.query(BEGIN_RUN, [id, repositoryKey, layer, generation]);
-    return new GraphRun(this.database, id, repositoryKey, repository, layer, generation);
+    const [begun]: { generation: string }[] = await this.database.query(BEGIN_RUN, [id, repositoryKey, layer]);
+    if (begun === undefined) throw new Error('a run was begun without a generation');
+    return new GraphRun(this.database, id, repositoryKey, repository, layer, begun.generation);
   }
 
   /** How many files the filesystem step recorded of the repository, null when it never did. */
