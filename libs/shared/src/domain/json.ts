@@ -12,7 +12,8 @@ export interface JsonObject {
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item ?? null)).join(',')}]`;
-  if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null';
+  if (value === undefined) return 'null';
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
   const fields = Object.entries(value)
     .filter(([, field]) => field !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -27,7 +28,7 @@ const NOT_STORABLE = /\\u(?:0000|d[89a-f][0-9a-f]{2})/i;
  * become U+FFFD.
  */
 export function storableJsonText(value: unknown): string {
-  const text = (JSON.stringify(value) as string | undefined) ?? 'null';
+  const text = value === undefined ? 'null' : JSON.stringify(value);
   return NOT_STORABLE.test(text) ? JSON.stringify(JSON.parse(text, (_, part: unknown) => storable(part))) : text;
 }
 
