@@ -1,7 +1,10 @@
-import { isEnded } from '#shared/domain/status';
 import { hasStep, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
+import { jobTransition } from '#shared/domain/transitions';
 import type { JobDraft, Micros, Pools, StepRow } from '#shared/domain/turn/job-draft';
 import { returnTokens } from '#shared/domain/turn/tokens';
+
+/** Whether steps of the job may begin: it is neither held, nor being cancelled, nor over. */
+const isLive = (draft: JobDraft): boolean => jobTransition(draft.job.status, 'begin') !== null;
 
 /**
  * Gives open steps whose messages were lost a message again. The finder has checked the frontier and the margin; here,
@@ -17,7 +20,7 @@ export function mendSteps(
   isLost: (row: StepRow | undefined) => boolean,
 ): StepSet {
   const { job } = draft;
-  if (isEnded(job.status) || job.status === 'cancelling' || job.dispatchedAt !== seenAt) return 0n;
+  if (!isLive(draft) || job.dispatchedAt !== seenAt) return 0n;
   const lost = stepsIn(steps & job.open).filter((idx) => isLost(draft.rows.get(idx)));
   for (const idx of lost) {
     const row = draft.rows.get(idx);
@@ -34,7 +37,7 @@ export function mendSteps(
 export function releaseRetry(draft: JobDraft, idx: number): boolean {
   const row = draft.rows.get(idx);
   if (row?.status !== 'retrying' || !row.awaitsScheduler || (row.nextRetryAt ?? 0) > draft.now) return false;
-  if (isEnded(draft.job.status) || draft.job.status === 'cancelling' || !draft.isOpen(idx)) return false;
+  if (!isLive(draft) || !draft.isOpen(idx)) return false;
   draft.moveStep(idx, 'release');
   row.awaitsScheduler = false;
   row.turn = idx;
@@ -45,7 +48,7 @@ export function releaseRetry(draft: JobDraft, idx: number): boolean {
 /** Lets a parked step try for its tokens again. @returns whether it now needs a message */
 export function releaseParked(draft: JobDraft, idx: number): boolean {
   const row = draft.rows.get(idx);
-  if (row?.status !== 'parked' || !draft.isOpen(idx) || draft.job.status === 'cancelling') return false;
+  if (row?.status !== 'parked' || !draft.isOpen(idx) || !isLive(draft)) return false;
   row.turn = idx;
   draft.changedRows.add(idx);
   draft.openSteps(stepBit(idx));
