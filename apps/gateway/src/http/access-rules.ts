@@ -44,6 +44,7 @@ export class AccessRules {
   /** Whether a call may go on. */
   decide(call: Call): Access {
     if (OPEN_TO_ANY_HOST.has(call.route)) return allowed(ANONYMOUS);
+    if (this.isPreflight(call)) return allowed(ANONYMOUS);
     const refusal =
       this.hostRefusal(call.headers) ?? (READS.has(call.method) ? null : this.originRefusal(call.headers));
     if (refusal) return refusal;
@@ -63,6 +64,12 @@ export class AccessRules {
   /** Whether pages of this origin may read the answers. */
   isListed(origin: string): boolean {
     return this.origins.has(origin.toLowerCase());
+  }
+
+  /** A browser asks, without a key, whether a page of a listed origin may call. */
+  private isPreflight({ method, headers }: Call): boolean {
+    if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return false;
+    return headers.origin !== undefined && this.isListed(headers.origin) && !this.hostRefusal(headers);
   }
 
   private keyDecision(key: string | null): Access {

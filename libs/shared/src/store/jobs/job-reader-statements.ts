@@ -31,6 +31,12 @@ export const READ_JOBS: NamedStatement = {
   text: `SELECT ${JOB_COLUMNS}, ${STEP_ROWS} FROM jobs j WHERE j.id = ANY ($1::uuid[])`,
 };
 
+/** By `jobs_idempotency_key`. */
+export const READ_KEYS: NamedStatement = {
+  name: 'read_jobs_of_keys',
+  text: 'SELECT id, idempotency_key, request_hash FROM jobs WHERE idempotency_key = ANY ($1::text[])',
+};
+
 export const READ_VERSIONS: NamedStatement = {
   name: 'read_job_versions',
   text: 'SELECT id, version FROM jobs WHERE id = ANY ($1::uuid[])',

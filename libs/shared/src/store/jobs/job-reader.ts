@@ -12,6 +12,7 @@ import {
   type LogRecord,
   READ_ATTEMPTS,
   READ_JOBS,
+  READ_KEYS,
   READ_LOGS,
   READ_VERSIONS,
 } from '#shared/store/jobs/job-reader-statements';
@@ -70,6 +71,13 @@ export class JobReader {
     const rows = await withClient(this.database, (client) => execute<JobWithSteps>(client, READ_JOBS, [ids]));
     const views = await this.viewsOf(rows);
     return new Map(views.map((view) => [view.id, view]));
+  }
+
+  /** Which jobs have these idempotency keys, and for which requests. */
+  async byKeys(keys: readonly string[]): Promise<ReadonlyMap<string, { id: string; requestHash: string | null }>> {
+    type Row = { readonly id: string; readonly idempotency_key: string; readonly request_hash: string | null };
+    const rows = await withClient(this.database, (client) => execute<Row>(client, READ_KEYS, [keys]));
+    return new Map(rows.map((row) => [row.idempotency_key, { id: row.id, requestHash: row.request_hash }]));
   }
 
   /** The versions of those of the jobs that exist. @param ids UUIDs */

@@ -1,0 +1,61 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { HANDLER_CATALOG } from '#shared/contracts/handler-catalog';
+import { HealthModule } from '#shared/runtime/health/health.module';
+import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
+import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
+import { JobReader } from '#shared/store/jobs/job-reader';
+import { WorkerReader } from '#shared/store/worker-reader';
+import { BusEvents } from './events/bus-events';
+import { EventsModule } from './events/events.module';
+import type { GatewayParts } from './gateway-parts';
+import { GraphModule } from './graph/graph.module';
+import { CallNotes } from './http/call-notes';
+import { ProblemFilter } from './http/problem.filter';
+import { JobAnnouncer } from './jobs/job-announcer';
+import { JobPlans } from './jobs/job-plans';
+import { JobsController } from './jobs/jobs.controller';
+import { SubmissionCheck } from './jobs/submission-check';
+import { SubmitBatch } from './jobs/submit-batch';
+import { SubmitJobs } from './jobs/submit-jobs';
+import { PipelineList } from './pipelines/pipeline-list';
+import { PipelinesController } from './pipelines/pipelines.controller';
+import { WorkersController } from './workers/workers.controller';
+
+/** The gateway put together from its parts. */
+@Module({})
+export class GatewayModule {
+  static of(parts: GatewayParts): DynamicModule {
+    const { context, database, bus, catalog, reader } = parts;
+    const { config, log, drain } = context;
+    // It goes on accepting jobs without NATS: their turns are published once it is back.
+    const ready = [postgresPart(database, { required: true }), natsPart(bus, { required: false })];
+    const jobs = submitJobs(parts);
+    return {
+      module: GatewayModule,
+      imports: [
+        HealthModule.with({ ready, log, drain }),
+        metricsEndpoint(),
+        EventsModule.register({ source: new BusEvents(bus, log), jobs: reader, access: parts.access, log }),
+        GraphModule.register(database),
+      ],
+      controllers: [JobsController, PipelinesController, WorkersController],
+      providers: [
+        { provide: APP_FILTER, useValue: new ProblemFilter(log) },
+        { provide: CallNotes, useValue: parts.notes },
+        { provide: JobReader, useValue: reader },
+        { provide: WorkerReader, useValue: new WorkerReader(database, config.leaseMs) },
+        { provide: PipelineList, useValue: new PipelineList(catalog, HANDLER_CATALOG) },
+        { provide: SubmitJobs, useValue: jobs },
+        { provide: SubmitBatch, useValue: new SubmitBatch(jobs) },
+      ],
+    };
+  }
+}
+
+function submitJobs({ context, bus, catalog, pipelines, submission, reader, turns }: GatewayParts): SubmitJobs {
+  const { config, log } = context;
+  const plans = new JobPlans(catalog, pipelines);
+  const check = new SubmissionCheck(plans, HANDLER_CATALOG, config.sourceRoots);
+  return new SubmitJobs(check, submission, reader, new JobAnnouncer(bus, turns, log));
+}
