@@ -150,7 +150,7 @@ describe('the socket of one job', () => {
   });
 
   it('finds at the heartbeat that the last event got lost', async () => {
-    const { jobs, jobId, connect } = await stage({ heartbeatMs: 100 });
+    const { jobs, jobId, connect } = await stage({ heartbeatMs: 300 });
     const client = connect(statusPath(jobId));
     await client.messages(1);
     jobs.put(jobId, 2, { status: 'completed' });
@@ -159,16 +159,24 @@ describe('the socket of one job', () => {
     expect(client.received.map(({ type }) => type)).toContain('heartbeat');
   });
 
-  it('sends a heartbeat again and again, and keeps a client that answers pings', async () => {
-    const { jobId, connect } = await stage({ heartbeatMs: 40 });
+  it('closes with 1008 when the job is deleted', async () => {
+    const { jobs, jobId, connect } = await stage({ heartbeatMs: 300 });
     const client = connect(statusPath(jobId));
-    await until(() => client.received.filter(({ type }) => type === 'heartbeat').length >= 5);
+    await client.messages(1);
+    jobs.delete(jobId);
+    expect(await client.closeCode()).toBe(1008);
+  });
+
+  it('sends a heartbeat again and again, and keeps a client that answers pings', async () => {
+    const { jobId, connect } = await stage({ heartbeatMs: 250 });
+    const client = connect(statusPath(jobId));
+    await until(() => client.received.filter(({ type }) => type === 'heartbeat').length >= 4);
     expect(client.closed).toBeNull();
     expect(client.received.find(({ type }) => type === 'heartbeat')).toEqual({ type: 'heartbeat' });
   });
 
   it('cuts off a client that is not there any more', async () => {
-    const { app, port, jobId } = await stage({ heartbeatMs: 100 });
+    const { app, port, jobId } = await stage({ heartbeatMs: 300 });
     const deaf = await deafClient(port, statusPath(jobId));
     await until(() => app.get(LiveViews).feed.watched.jobs === 1);
     await until(() => app.get(LiveViews).feed.watched.jobs === 0);

@@ -67,6 +67,8 @@ export interface Received {
   readonly type: 'snapshot' | 'event' | 'heartbeat' | 'error';
   readonly job?: JobView;
   readonly event?: string;
+  readonly step?: string;
+  readonly status?: string;
   readonly job_id?: string;
   readonly seq?: number;
   readonly version?: number;

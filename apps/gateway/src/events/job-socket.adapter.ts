@@ -1,8 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
 import { WsAdapter } from '@nestjs/platform-ws';
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket, WebSocketServer } from 'ws';
+import { problem, PROBLEM_TYPE } from '../http/problems';
 import { type Refusal, UpgradeGate } from './upgrade-gate';
 
 /** The one kind of message that a client sends; the gateway reads what it says. */
@@ -42,8 +43,9 @@ export class JobSocketAdapter extends WsAdapter {
     connection: Duplex,
     head: Buffer,
   ): void {
-    const refusal = server ? this.gate.refusal(request) : { status: 404, detail: 'There is no socket at this path.' };
-    if (refusal || !server) return refuse(connection, refusal);
+    if (!server) return refuse(connection, { status: 404, detail: 'There is no socket at this path.' });
+    const refusal = this.gate.refusal(request);
+    if (refusal) return refuse(connection, refusal);
     server.handleUpgrade(request, connection, head, (socket: WebSocket) => {
       server.emit('connection', socket, request);
     });
@@ -64,13 +66,12 @@ function pathMatches(pattern: string, path: string): boolean {
 }
 
 /** Answers with a problem document instead of a socket. */
-function refuse(connection: Duplex, refusal: Refusal | null): void {
-  const { status, detail } = refusal ?? { status: 404, detail: 'There is no such socket.' };
-  const title = STATUS_CODES[status] ?? 'Refused';
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail });
+function refuse(connection: Duplex, { status, detail }: Refusal): void {
+  const answer = problem(status, detail);
+  const body = JSON.stringify(answer);
   const head = [
-    `HTTP/1.1 ${status} ${title}`,
-    'Content-Type: application/problem+json',
+    `HTTP/1.1 ${status} ${answer.title}`,
+    `Content-Type: ${PROBLEM_TYPE}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(status === 503 ? ['Retry-After: 1'] : []),
     ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
