@@ -2,7 +2,7 @@ import type { Delivery } from '#shared/bus/delivery';
 import { WORK_STREAM, workConsumer } from '#shared/contracts/subjects';
 import { until } from '../support/poll';
 import { startTestNats, type TestNats } from '../support/test-nats';
-import { BusStage, distinct, numbers } from './bus-stage';
+import { BusStage, distinct, endGently, numbers } from './bus-stage';
 
 describe('consuming work while things break', () => {
   let nats: TestNats;
@@ -171,22 +171,6 @@ describe('consuming work while things break', () => {
     await until(() => texts.includes('x'));
   });
 });
-
-/** A killed server may not know any more what it had delivered; this one does. */
-async function endGently(nats: TestNats): Promise<void> {
-  const { pid } = nats;
-  process.kill(pid, 'SIGTERM');
-  await until(() => !isRunning(pid));
-  await nats.kill();
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
 
 /** What clients have subscribed to, by the server's monitoring page. */
 async function inboxesOf(nats: TestNats): Promise<string[]> {

@@ -3,9 +3,10 @@ import type { Delivery } from '#shared/bus/delivery';
 import { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher, type PublishOutcome } from '#shared/bus/publisher';
 import { WorkConsumer } from '#shared/bus/work-consumer';
-import { workSubject } from '#shared/contracts/subjects';
+import { WORK_STREAM, workSubject } from '#shared/contracts/subjects';
 import type { Priority } from '#shared/domain/status';
 import { until } from '../support/poll';
+import type { TestNats } from '../support/test-nats';
 
 export const ACK_WAIT_MS = 2_000;
 export const QUEUES = ['default', 'heavy'] as const;
@@ -96,3 +97,26 @@ export const numbers = (count: number): string[] => Array.from({ length: count }
 
 /** Sorted and without repeats. */
 export const distinct = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
+
+/** A killed server may not know any more what it had delivered; one that is ended so does. Its store stays. */
+export async function endGently(nats: TestNats): Promise<void> {
+  const { pid } = nats;
+  process.kill(pid, 'SIGTERM');
+  await until(() => !isRunning(pid), { what: 'the end of nats-server' });
+  await nats.kill();
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Where the server keeps the messages of the work stream, apart from what its consumers know. */
+export async function messagesFolder(nats: TestNats): Promise<string> {
+  const response = await fetch(`${nats.monitorUrl}/jsz`);
+  const page = (await response.json()) as { config: { store_dir: string } };
+  return `${page.config.store_dir}/$G/streams/${WORK_STREAM}/msgs`;
+}

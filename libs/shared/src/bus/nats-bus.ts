@@ -81,7 +81,7 @@ export class NatsBus {
 
   /** Whether the server we are connected to has JetStream turned on; true while there is none. */
   get serverHasJetStream(): boolean {
-    return this.connection?.info?.jetstream ?? true;
+    return this.connection === null || this.connection.info?.jetstream === true;
   }
 
   /** Resolves true once connected, false when that takes longer or the bus is closed. */

@@ -20,7 +20,6 @@ export class StoreKeeper {
   private store: WorkStore | null = null;
   private highestSeq = 0;
   private running: Promise<void> | null = null;
-  private mustEnsure = false;
   /** Raised by whatever makes a look that is under way worthless. */
   private reason = 0;
   private readonly closing = new AbortController();
@@ -38,16 +37,10 @@ export class StoreKeeper {
     if (streamSeq > this.highestSeq) this.highestSeq = streamSeq;
   }
 
-  /** Looks at the store after a connect, and mends it when there is none. */
+  /** Looks at the store and mends it: after a connect, and when something of it was missing. */
   check(): void {
     this.reason += 1;
     this.running ??= this.run().finally(() => (this.running = null));
-  }
-
-  /** Something of it was missing. */
-  mend(): void {
-    this.mustEnsure = true;
-    this.check();
   }
 
   close(): void {
@@ -75,16 +68,9 @@ export class StoreKeeper {
   }
 
   private async isThere(): Promise<boolean> {
-    if (this.mustEnsure) {
-      await this.ensure();
-      this.mustEnsure = false;
-    }
+    await this.ensure();
     const now = await readWorkStore(this.bus);
-    if (now === null) {
-      this.log.warn('the work stream is missing; making it again');
-      this.mustEnsure = true;
-      return false;
-    }
+    if (now === null) return false; // gone again
     if (this.store && !isSameStore(this.store, now, this.highestSeq)) {
       this.log.warn('the work stream is not the one that was there before: its store was lost');
       this.highestSeq = 0;

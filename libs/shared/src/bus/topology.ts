@@ -37,7 +37,7 @@ const MAX_MESSAGES = 10_000_000;
 
 /**
  * Creates or updates the work stream and its consumers. Idempotent, safe at once from many services, and it never
- * deletes. Limits that an operator has changed stay. To be called at start and again whenever the store is lost.
+ * deletes a message. Limits that an operator has changed stay. To be called at start and again whenever the store is lost.
  * Throws `JetStreamDisabledError`, `StreamConflictError` or an error that says what failed; trying again is safe.
  */
 export async function ensureTopology(bus: NatsBus, options: TopologyOptions): Promise<void> {
@@ -105,7 +105,20 @@ async function ensureConsumer(
       ensureConsumer(api, queue, priority, ackWaitMs),
     );
   }
+  if (await isAheadOfStream(api, found.delivered.stream_seq)) {
+    await api.consumers.delete(WORK_STREAM, name).catch(() => false);
+    return ensureConsumer(api, queue, priority, ackWaitMs);
+  }
   if (differs(found.config, wanted)) await api.consumers.update(WORK_STREAM, name, wanted);
+}
+
+/**
+ * A power failure can cost a stream its end while a consumer remembers more. Such a consumer hands out nothing until
+ * the numbers have caught up, and its server does not notice: it is made anew and starts with all that is there.
+ */
+async function isAheadOfStream(api: JetStreamManager, deliveredSeq: number): Promise<boolean> {
+  const { state } = await api.streams.info(WORK_STREAM);
+  return deliveredSeq > state.last_seq;
 }
 
 async function unlessMadeByOther(making: Promise<unknown>, again: () => Promise<void>): Promise<void> {

@@ -17,7 +17,7 @@ export interface WorkConsumerOptions {
   readonly queues: readonly string[];
   /** Deliveries that the owner takes at once. */
   readonly slots: number;
-  /** Brings back the stream and its consumers; called when one is missing. */
+  /** Sees to it that the stream and its consumers are there; called after each connect and when one is missing. */
   readonly ensure: () => Promise<void>;
   /** Takes a slot until `release`. */
   readonly onDelivery: (delivery: Delivery) => void;
@@ -146,7 +146,7 @@ export class WorkConsumer {
 
   private onPullEnd(status: PullStatus): void {
     if (this.state !== 'pulling') return;
-    if (status.kind === 'missing' || status.kind === 'lost') this.store.mend();
+    if (status.kind === 'missing' || status.kind === 'lost') this.store.check();
     this.refillSoon();
   }
 
