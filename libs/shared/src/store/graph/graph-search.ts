@@ -20,7 +20,10 @@ export interface SearchRequest {
 }
 
 /** Of very common words only so many rows are ranked, or one query could read the whole graph. */
-const MAX_RANKED = 10_000;
+const MAX_RANKED = 5_000;
+
+const HEADLINE =
+  'StartSel=**, StopSel=**, MaxFragments=2, MinWords=8, MaxWords=24, ShortWord=0, FragmentDelimiter=" … "';
 
 const SEARCH = `
 WITH asked AS (
@@ -33,8 +36,8 @@ WITH asked AS (
   SELECT found.id, ts_rank(found.search, asked.query, 1) AS rank FROM found, asked ORDER BY 2 DESC, 1 LIMIT $4
 )
 SELECT n.repository_id, n.kind, n.path, n.name, best.rank,
-       CASE WHEN n.text = '' THEN n.path ELSE ts_headline('graph_words', n.text, asked.query,
-         'StartSel=**, StopSel=**, MaxFragments=2, MinWords=8, MaxWords=24, FragmentDelimiter=" … "') END AS snippet
+       CASE WHEN n.text = '' THEN n.path ELSE regexp_replace(
+         ts_headline('graph_words', n.text, asked.query, '${HEADLINE}'), '\\s+', ' ', 'g') END AS snippet
 FROM best JOIN nodes n USING (id), asked
 ORDER BY best.rank DESC, n.path, n.position, n.id`;
 
