@@ -14,8 +14,9 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 describe('canonicalJson', () => {
   it('is one text whatever the order of the fields, and the value itself', () => {
     fc.assert(
-      fc.property(fc.jsonValue(), fc.infiniteStream(fc.nat()), (value, draws) => {
-        const other = shuffled(value, () => draws.next().value ?? 0);
+      fc.property(fc.jsonValue(), fc.array(fc.nat(), { minLength: 20 }), (value, ranks) => {
+        let drawn = 0;
+        const other = shuffled(value, () => ranks[drawn++ % ranks.length] ?? 0);
         expect(canonicalJson(other)).toBe(canonicalJson(value));
         expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)));
       }),

@@ -86,7 +86,7 @@ describe('releaseRetry', () => {
   it('hands a step out again the moment its back-off is over', () => {
     const draft = waiting();
     expect(release(draft)).toBe(true);
-    expect(rowOf(draft)).toMatchObject({ status: 'queued', awaitsScheduler: false, turn: 0, retryCount: 2 });
+    expect(rowOf(draft)).toMatchObject({ status: 'queued', nextRetryAt: null, turn: 0, retryCount: 2 });
     expect(draft.job).toMatchObject({ dispatchedAt: NOW, open: set(0) });
     expect(draft.opened).toBe(set(0));
   });

@@ -40,6 +40,7 @@ export function releaseRetry(draft: JobDraft, idx: number): boolean {
   if (!isLive(draft) || !draft.isOpen(idx)) return false;
   draft.moveStep(idx, 'release');
   row.awaitsScheduler = false;
+  row.nextRetryAt = null;
   row.turn = idx;
   draft.openSteps(stepBit(idx));
   return true;
