@@ -77,7 +77,7 @@ function prepareStack(folder: string, output: LineTail): Stack {
     embedded: 'all',
     env: demoEnvironment(),
     graceMs: GRACE_MS,
-    throwaway: true,
+    throwaway: false,
     mainOf: builtMainOf,
     migrate,
     say: (line) => print(pico.dim(`    ${line}`)),

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { commandLineOf, parentOf } from '#shared/runtime/embedded/process-identity';
+
 /** npm passes a Ctrl-C on to a child that has already had it from the terminal: that one is no second Ctrl-C. */
 const SAME_WISH_MS = 1_000;
 const PARENT_POLL_MS = 1_000;
@@ -24,12 +27,16 @@ export function listenForParting({ onEnd, onEndAtOnce }: Parting): void {
     }
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => wish(signal));
-  if (process.env.npm_lifecycle_event === undefined) return;
+  if (process.env.npm_lifecycle_event !== undefined) void watchNpm(() => wish('npm is gone'));
+}
+
+/** npm may have put a shell between itself and this process, which outlives it. */
+async function watchNpm(onGone: () => void): Promise<void> {
   const parent = process.ppid;
-  const timer = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(timer);
-    wish('npm is gone');
-  }, PARENT_POLL_MS);
-  timer.unref();
+  const isShell = /^(\S*\/)?\w*sh -c /.test((await commandLineOf(parent)) ?? '');
+  const npm = isShell ? await parentOf(parent) : undefined;
+  const isThere = async (): Promise<boolean> =>
+    process.ppid === parent && (npm === undefined || (await parentOf(parent)) === npm);
+  while (await isThere()) await delay(PARENT_POLL_MS, undefined, { ref: false });
+  onGone();
 }

@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lockDataFolder } from '#shared/runtime/embedded/data-folder-lock';
-import { isPortFree } from '#shared/runtime/embedded/free-port';
+import { faultOfPort } from '#shared/runtime/embedded/free-port';
 import type { StackPlan } from './stack-plan';
 import { type ServerStatus, StackServers } from './stack-servers';
 import { type ServiceStatus, StackServices } from './stack-services';
@@ -49,8 +49,10 @@ export class Stack {
    */
   async startServers(): Promise<void> {
     const { host, gatewayPort, dataFolder } = this.plan;
-    if (gatewayPort !== 0 && !(await isPortFree(gatewayPort, host))) {
-      throw new Error(`port ${gatewayPort} at ${host} is taken: choose another with --port, or 0 for a free one`);
+    const fault = gatewayPort === 0 ? undefined : await faultOfPort(gatewayPort, host);
+    if (fault !== undefined) {
+      const what = fault === 'EADDRINUSE' ? 'is taken' : `cannot be listened on (${fault})`;
+      throw new Error(`port ${gatewayPort} at ${host} ${what}: choose another with --port, or 0 for a free one`);
     }
     this.unlock = await lockDataFolder(dataFolder);
     await this.servers.start();

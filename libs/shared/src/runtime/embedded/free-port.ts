@@ -20,10 +20,15 @@ export async function findFreePort(host = '127.0.0.1'): Promise<number> {
 }
 
 /** Tells whether `port` can be listened on at `host` right now. */
-export function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return (await faultOfPort(port, host)) === undefined;
+}
+
+/** Why `port` cannot be listened on at `host` right now, e.g. `EADDRINUSE`; undefined when it can. */
+export function faultOfPort(port: number, host: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(undefined)));
   });
 }

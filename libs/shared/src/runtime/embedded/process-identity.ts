@@ -40,6 +40,20 @@ export async function startMarkOf(pid: number): Promise<string | undefined> {
   }
 }
 
+/** The pid of a process's parent; undefined when no such process lives. */
+export async function parentOf(pid: number): Promise<number | undefined> {
+  if (process.platform === 'linux') {
+    const stat = await readProc(pid, 'stat');
+    return stat === undefined || isZombie(stat) ? undefined : Number(fieldsAfterName(stat)[1]);
+  }
+  try {
+    const { stdout } = await run('ps', ['-p', String(pid), '-o', 'ppid=']);
+    return Number(stdout.trim());
+  } catch {
+    return undefined;
+  }
+}
+
 async function readProc(pid: number, file: string): Promise<string | undefined> {
   try {
     return await readFile(`/proc/${pid}/${file}`, 'utf8');

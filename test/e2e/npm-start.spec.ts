@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { commandLineOf } from '#shared/runtime/embedded/process-identity';
+import type { StackStatus } from '../../apps/launcher/src/stack';
+import { until } from '../support/poll';
+import { untilGone } from '../support/processes';
+import { testVariable } from '../support/test-environment';
+
+const PROJECT = join(__dirname, '..', '..');
+
+jest.setTimeout(120_000);
+
+describe('npm start', () => {
+  let folder: string;
+  let launcher: ChildProcess;
+  let output: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sluice-start-'));
+  });
+  afterEach(async () => {
+    launcher.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+
+  function launch(...args: string[]): void {
+    output = '';
+    const PATH = [dirname(testVariable('natsServer')), process.env.PATH].join(delimiter);
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !/^(SLUICE_|DATABASE_URL|NATS_URL|npm_)/.test(name),
+    );
+    launcher = spawn(process.execPath, [join(PROJECT, 'scripts', 'start.mjs'), ...args], {
+      cwd: PROJECT,
+      env: { ...Object.fromEntries(inherited), PATH, SLUICE_GRACE: '5s' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    launcher.stdout?.on('data', (chunk) => (output += chunk));
+    launcher.stderr?.on('data', (chunk) => (output += chunk));
+  }
+
+  async function untilReady(): Promise<StackStatus> {
+    const isReady = (): boolean => output.includes('ready at http://');
+    await until(() => isReady() || launcher.exitCode !== null, { deadlineMs: 60_000 }).catch(() => undefined);
+    if (!isReady()) throw new Error(`npm start is not ready:\n${output}`);
+    return JSON.parse(await readFile(join(folder, 'stack.json'), 'utf8')) as StackStatus;
+  }
+
+  async function exitCode(): Promise<number | null> {
+    await until(() => launcher.exitCode !== null || launcher.signalCode !== null, { deadlineMs: 20_000 });
+    return launcher.exitCode;
+  }
+
+  const pidsOf = (status: StackStatus): number[] =>
+    [...status.services, ...status.servers].map(({ pid }) => pid as number);
+
+  it('brings everything up, restarts what is killed, and drains with nothing left behind', async () => {
+    launch('--port', '0', '--data-dir', folder, '--workers', '2', '--concurrency', '3');
+    const before = await untilReady();
+    expect((await fetch(`${before.url}/health/ready`)).status).toBe(200);
+    for (const { name, pid } of before.services) expect(await commandLineOf(pid as number)).toContain(`sluice-${name}`);
+    const worker = before.services.find(({ name }) => name === 'step-worker-2');
+    process.kill(worker?.pid as number, 'SIGKILL');
+    await until(() => output.includes('step-worker-2 ended with signal SIGKILL; starting it again at once'));
+    const after = await until(async () => {
+      const status = JSON.parse(await readFile(join(folder, 'stack.json'), 'utf8')) as StackStatus;
+      const again = status.services.find(({ name }) => name === 'step-worker-2');
+      if (!again?.pid || again.pid === worker?.pid) return undefined;
+      return (await fetch(`${again.url}/health/ready`)).ok && status;
+    });
+    launcher.kill('SIGTERM');
+    expect(await exitCode()).toBe(0);
+    await untilGone(pidsOf(after), 0);
+  });
+
+  it('takes everything with it when it is killed, and goes on from the same folder', async () => {
+    launch('--port', '0', '--data-dir', folder);
+    const first = await untilReady();
+    launcher.kill('SIGKILL');
+    await untilGone(pidsOf(first));
+    launch('--port', '0', '--data-dir', folder);
+    const second = await untilReady();
+    expect((await fetch(`${second.url}/health/ready`)).status).toBe(200);
+    launcher.kill('SIGINT');
+    expect(await exitCode()).toBe(0);
+    await untilGone(pidsOf(second), 0);
+  });
+
+  it('ends with 2 when a service cannot use its configuration, and says what the service said', async () => {
+    launch('--port', '0', '--data-dir', folder, '--config', join(folder, 'no-such-file.yml'));
+    expect(await exitCode()).toBe(2);
+    expect(output).toContain('no-such-file.yml');
+    expect(output).toContain('ended with exit code 2 before it was ready');
+  });
+});
