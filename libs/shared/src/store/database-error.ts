@@ -1,7 +1,8 @@
 /** Classes of SQLSTATE after which the same statement may well succeed: connection, resources, shutdown, lock conflicts. */
 const PASSING_CLASSES = new Set(['08', '53', '57', '58']);
 const PASSING_STATES = new Set(['40001', '40P01', '55P03', '25P02', '25P03']);
-const SQL_STATE = /^[0-9A-Z]{5}$/;
+/** No SQLSTATE begins with E, but names of system errors do that are as long: EPIPE. */
+const SQL_STATE = /^[0-9A-DF-Z][0-9A-Z]{4}$/;
 
 /**
  * Whether the database was away, full, stopping or at odds with another transaction: try again. After such an error it
