@@ -28,6 +28,11 @@ export interface TopologyOptions {
   readonly ackWaitMs: number;
 }
 
+interface Lane {
+  readonly queue: string;
+  readonly priority: Priority;
+}
+
 const CALL_LIMIT_MS = 5_000;
 const DUPLICATE_WINDOW_MS = 120_000;
 /** Nak'd messages in back-off count too; the default of 1,000 would let them block everything new. */
@@ -43,15 +48,16 @@ const MAX_MESSAGES = 10_000_000;
 export async function ensureTopology(bus: NatsBus, options: TopologyOptions): Promise<void> {
   try {
     const api = await bus.jetStream(CALL_LIMIT_MS);
-    await ensureWorkStream(api);
+    const lastSeq = await ensureWorkStream(api);
     const lanes = options.queues.flatMap((queue) => PRIORITIES.map((priority) => ({ queue, priority })));
-    await Promise.all(lanes.map(({ queue, priority }) => ensureConsumer(api, queue, priority, options.ackWaitMs)));
+    await Promise.all(lanes.map((lane) => ensureConsumer(api, lane, options.ackWaitMs, lastSeq)));
   } catch (error) {
     throw explain(error, 'cannot prepare the work queue', bus.serverHasJetStream);
   }
 }
 
-async function ensureWorkStream(api: JetStreamManager): Promise<void> {
+/** Gives the number of the stream's last message. */
+async function ensureWorkStream(api: JetStreamManager): Promise<number> {
   const wanted = {
     subjects: [WORK_SUBJECTS],
     discard: DiscardPolicy.New,
@@ -67,7 +73,10 @@ async function ensureWorkStream(api: JetStreamManager): Promise<void> {
       storage: StorageType.File,
       max_msgs: MAX_MESSAGES,
     };
-    return unlessMadeByOther(api.streams.add(created), () => ensureWorkStream(api));
+    return unlessMadeByOther(
+      api.streams.add(created).then(({ state }) => state.last_seq),
+      () => ensureWorkStream(api),
+    );
   }
   const { config } = found;
   if (config.retention !== RetentionPolicy.Workqueue) {
@@ -77,14 +86,16 @@ async function ensureWorkStream(api: JetStreamManager): Promise<void> {
     );
   }
   if (differs(config, wanted)) await api.streams.update(WORK_STREAM, wanted);
+  return found.state.last_seq;
 }
 
 async function ensureConsumer(
   api: JetStreamManager,
-  queue: string,
-  priority: Priority,
+  lane: Lane,
   ackWaitMs: number,
+  streamLastSeq: number,
 ): Promise<void> {
+  const { queue, priority } = lane;
   const name = workConsumer(queue, priority);
   const wanted = {
     ack_wait: nanos(ackWaitMs),
@@ -101,13 +112,15 @@ async function ensureConsumer(
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
     };
-    return unlessMadeByOther(api.consumers.add(WORK_STREAM, created), () =>
-      ensureConsumer(api, queue, priority, ackWaitMs),
+    return unlessMadeByOther(
+      api.consumers.add(WORK_STREAM, created).then(() => undefined),
+      () => ensureConsumer(api, lane, ackWaitMs, streamLastSeq),
     );
   }
-  if (await isAheadOfStream(api, found.delivered.stream_seq)) {
+  const deliveredSeq = found.delivered.stream_seq;
+  if (deliveredSeq > streamLastSeq && (await isBeyondStream(api, deliveredSeq))) {
     await api.consumers.delete(WORK_STREAM, name).catch(() => false);
-    return ensureConsumer(api, queue, priority, ackWaitMs);
+    return ensureConsumer(api, lane, ackWaitMs, streamLastSeq);
   }
   if (differs(found.config, wanted)) await api.consumers.update(WORK_STREAM, name, wanted);
 }
@@ -116,17 +129,17 @@ async function ensureConsumer(
  * A power failure can cost a stream its end while a consumer remembers more. Such a consumer hands out nothing until
  * the numbers have caught up, and its server does not notice: it is made anew and starts with all that is there.
  */
-async function isAheadOfStream(api: JetStreamManager, deliveredSeq: number): Promise<boolean> {
+async function isBeyondStream(api: JetStreamManager, deliveredSeq: number): Promise<boolean> {
   const { state } = await api.streams.info(WORK_STREAM);
   return deliveredSeq > state.last_seq;
 }
 
-async function unlessMadeByOther(making: Promise<unknown>, again: () => Promise<void>): Promise<void> {
+async function unlessMadeByOther<T>(making: Promise<T>, again: () => Promise<T>): Promise<T> {
   try {
-    await making;
+    return await making;
   } catch (error) {
     if (!isMadeByOther(error)) throw error;
-    await again();
+    return again();
   }
 }
 
