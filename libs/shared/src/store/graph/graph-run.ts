@@ -41,9 +41,11 @@ export class GraphRun {
   /** Makes the layer equal to what was added: inserts, updates what differs, deletes the rest. Ends the run. */
   async commit(): Promise<GraphChanges> {
     await this.flush();
-    const changes = await this.database.transaction((manager) => this.merge(manager));
-    await this.discard();
-    return changes;
+    return this.database.transaction(async (manager) => {
+      const changes = await this.merge(manager);
+      await manager.query(sql.END_RUN, [this.id]);
+      return changes;
+    });
   }
 
   /** Forgets what was added. A run that is neither committed nor discarded is forgotten after some hours. */
