@@ -10,7 +10,7 @@ interface Batch {
 class HeldCommits {
   readonly batches: Batch[] = [];
   private running = 0;
-  private waiting: ((batch: Batch) => void)[] = [];
+  private readonly waiting: ((batch: Batch) => void)[] = [];
 
   readonly commit = async (items: string[]): Promise<string[]> => {
     this.running += 1;
