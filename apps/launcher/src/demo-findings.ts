@@ -31,7 +31,7 @@ export async function printFindings(client: DemoClient, job: JobView, print: (li
 export async function printSearch(client: DemoClient, job: JobView, print: (line: string) => void): Promise<void> {
   const query = new URLSearchParams({ q: QUERY, repository: repositoryIdOf(job), limit: '5' });
   const { items } = await client.get(`/v1/search?${query.toString()}`, searchAnswer);
-  print(`  search for ${pico.bold(JSON.stringify(QUERY))}: ${items.length === 0 ? 'nothing' : ''}`);
+  print(`  search for ${pico.bold(JSON.stringify(QUERY))}:${items.length === 0 ? ' nothing' : ''}`);
   for (const { kind, path, name, snippet } of items) {
     print(`    ${pico.bold(name)} ${pico.dim(`(${kind} in ${path})`)}`);
     print(`      ${snippet.replaceAll(/\s+/g, ' ').slice(0, 110)}`);

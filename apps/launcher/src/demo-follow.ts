@@ -80,6 +80,7 @@ class Bars implements StepsView {
     format: `    {step} ${pico.cyan('{bar}')} {percentage}%  {words}`,
     barCompleteChar: '█',
     barIncompleteChar: '░',
+    barsize: 24,
     hideCursor: true,
     gracefulExit: false,
     stream: process.stdout,
