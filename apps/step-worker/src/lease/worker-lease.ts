@@ -43,6 +43,7 @@ export class WorkerLease {
   private incarnation = new Incarnation('', 0, 0);
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
+  private readonly ownIds = new Set<string>();
 
   constructor(
     private readonly registry: WorkerRegistry,
@@ -54,6 +55,11 @@ export class WorkerLease {
   /** The incarnation that grants begins now. */
   get current(): Incarnation {
     return this.incarnation;
+  }
+
+  /** Whether an id is, or was, this worker's. */
+  isOwn(id: string): boolean {
+    return this.ownIds.has(id);
   }
 
   /** Registers, trying again until the database answers, then renews five times a lease. */
@@ -105,6 +111,7 @@ export class WorkerLease {
     try {
       const now = await this.registry.register({ id, ...worker }, leaseMs);
       this.clock.set(now, sentAtMs);
+      this.ownIds.add(id);
       this.incarnation = new Incarnation(id, now, sentAtMs + leaseMs);
       if (lost === '') this.log.info({ worker: id }, 'registered');
       else this.log.warn({ worker: id, before: lost }, 'the lease was lost: registered anew');

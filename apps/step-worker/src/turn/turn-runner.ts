@@ -35,6 +35,8 @@ type Ended = AttemptEnd & { readonly measured: Measured };
 const DONE: TurnEnding = { kind: 'done' };
 /** Another copy of a turn that is at work here. */
 const COPY_DELAY_MS = 1_000;
+/** The lease was lost; a new one is being asked for. */
+const NO_LEASE_DELAY_MS = 250;
 
 /**
  * Takes a job's turn from its delivery to its ack: claim or begin unread, run, settle, go on with a step that became
@@ -125,7 +127,9 @@ export class TurnRunner {
     turn.current = undefined;
     turn.recorded = false;
     const grantedBy = lease.current;
-    const applied = await settlement.claim(turn);
+    // A claim under a lease that is over would be taken for a crash by the next one.
+    if (!grantedBy.isValid()) return { kind: 'later', delayMs: NO_LEASE_DELAY_MS };
+    const applied = await settlement.claim(turn, grantedBy);
     if (!applied) return DONE;
     const { result, draft } = applied;
     switch (result.kind) {

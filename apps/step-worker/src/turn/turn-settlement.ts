@@ -8,7 +8,7 @@ import { isPassingDatabaseError } from '#shared/store/database-error';
 import { FastSettlement, type FastSettle, type FastSettled, type FastStep } from '#shared/store/jobs/fast-settlement';
 import { type Applied, JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
-import type { WorkerLease } from '../lease/worker-lease';
+import type { Incarnation, WorkerLease } from '../lease/worker-lease';
 import type { ActiveTurn, CurrentAttempt } from './active-turn';
 import type { ActiveTurns } from './active-turns';
 
@@ -66,8 +66,11 @@ export class TurnSettlement {
     return this.persist(turn, () => this.fast.settle(this.item(turn, pipeline, steps, this.keepable(turn, pipeline))));
   }
 
-  /** Takes the turn's next step. @throws when it is in doubt whether it was taken: redelivery finds out */
-  claim(turn: ActiveTurn): Promise<Applied<ClaimOutcome> | null> {
+  /**
+   * Takes the turn's next step for an incarnation of this worker.
+   * @throws when it is in doubt whether it was taken: redelivery finds out
+   */
+  claim(turn: ActiveTurn, grantedBy: Incarnation): Promise<Applied<ClaimOutcome> | null> {
     const { job_id: jobId, run, head } = turn.message;
     const { lease, turns } = this.deps;
     return this.transactions.run({
@@ -76,7 +79,8 @@ export class TurnSettlement {
         const outcome = claimStep(draft, {
           run,
           head,
-          worker: lease.current.id,
+          worker: grantedBy.id,
+          isOwn: (worker) => lease.isOwn(worker),
           leases,
           pools,
           knows: (idx) => turns.knows(jobId, idx, turn),

@@ -27,6 +27,7 @@ const request = (over: Partial<ClaimRequest> = {}): ClaimRequest => ({
     ['expired', NOW],
   ]),
   pools: new Map(),
+  isOwn: (worker) => worker === 'me' || worker === 'me before',
   knows: () => false,
   mayTakeSuspect: () => true,
   ...over,
@@ -337,4 +338,12 @@ it('a quarantine takes what needs the step with it and leaves the other branch',
   const draft = draftOf({ pipeline: DIAMOND, job: { done: set(0), open: set(1, 2) }, rows });
   expect(claimStep(draft, request({ head: 1 }))).toEqual({ kind: 'quarantined', idx: 1 });
   expect(draft.job).toMatchObject({ status: 'running', dead: set(1, 3), open: set(2), completedAt: null });
+});
+
+it('takes no lease of its own worker for a crash: it lives, whatever became of the lease', () => {
+  const draft = withRow({ status: 'running', worker: 'me before', epoch: 2 });
+  expect(claimStep(draft, request())).toMatchObject({ kind: 'taken', epoch: 3 });
+  expect(rowOf(draft)).toMatchObject({ crashes: 0, attempts: 0, worker: 'me' });
+  const known = withRow({ status: 'running', worker: 'me before', epoch: 2 });
+  expect(claimStep(known, request({ knows: () => true }))).toMatchObject({ kind: 'later' });
 });

@@ -11,6 +11,8 @@ export interface ClaimRequest {
   readonly run: number;
   readonly head: number;
   readonly worker: string;
+  /** Whether an id is this worker's, now or in an earlier incarnation: it lives, so its steps have not crashed. */
+  readonly isOwn: (worker: string) => boolean;
   /** When each worker's lease ends; a worker that is not there has none. */
   readonly leases: ReadonlyMap<string, Micros>;
   readonly pools: Pools;
@@ -84,8 +86,9 @@ function look(draft: JobDraft, row: StepRow | undefined, request: ClaimRequest):
       return suspectOrTake(row, request);
     }
     case 'running': {
-      // My own, but I do not know it: the reply to my claim was lost. No crash.
-      if (row.worker === request.worker) return request.knows(row.idx) ? KNOWN_WAIT_MS : suspectOrTake(row, request);
+      // My own, but I do not know it: the reply to my claim was lost, or a lease of mine. No crash.
+      if (row.worker !== null && request.isOwn(row.worker))
+        return request.knows(row.idx) ? KNOWN_WAIT_MS : suspectOrTake(row, request);
       const leaseEnd = request.leases.get(row.worker ?? '');
       if (leaseEnd !== undefined && leaseEnd > draft.now) return (leaseEnd - draft.now) / 1_000;
       return row.crashes + 1 < MAX_CRASHES && !request.mayTakeSuspect() ? 'suspect_waits' : 'crashed';
