@@ -11,8 +11,13 @@ const PROJECT = join(__dirname, '..', '..');
 jest.setTimeout(120_000);
 
 describe('npm run demo', () => {
+  let temporary: string;
+  beforeEach(async () => {
+    temporary = await mkdtemp(join(tmpdir(), 'sluice-demo-test-'));
+  });
+  afterEach(() => rm(temporary, { recursive: true, force: true }));
+
   it('ingests this repository, shows what it found, and leaves nothing behind', async () => {
-    const temporary = await mkdtemp(join(tmpdir(), 'sluice-demo-test-'));
     const PATH = [dirname(testVariable('natsServer')), process.env.PATH].join(delimiter);
     const { stdout } = await promisify(execFile)(process.execPath, [join(PROJECT, 'scripts', 'demo.mjs')], {
       cwd: PROJECT,
@@ -28,7 +33,6 @@ describe('npm run demo', () => {
     expect(stdout).toMatch(/step filesystem +\d+\.\d\d s {2}1 attempt\n/);
     expect(stdout).toMatch(/search for .+:\n +\S/);
     expect(await readdir(temporary)).toEqual([]);
-    await rm(temporary, { recursive: true });
   });
 
   /** What git says there is: tracked files, and untracked ones that it does not ignore. */
