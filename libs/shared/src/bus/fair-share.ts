@@ -9,6 +9,9 @@ export const PRIORITY_WEIGHTS: Readonly<Record<Priority, number>> = { high: 12, 
  */
 const HELD_LIMITS: Readonly<Record<Priority, number>> = { high: 1, default: 1 / 2, low: 1 / 4 };
 
+/** How long the virtual time is between two slots of a lane: whole numbers, for exact rounds. */
+const stride = (priority: Priority): number => PRIORITY_WEIGHTS.high / PRIORITY_WEIGHTS[priority];
+
 /** What one lane (the jobs of one queue and priority) wants. */
 export interface LaneDemand {
   readonly priority: Priority;
@@ -28,7 +31,7 @@ export class FairShare {
   private now = 0;
 
   constructor(private readonly priorities: readonly Priority[]) {
-    this.due = priorities.map((priority) => 1 / PRIORITY_WEIGHTS[priority]);
+    this.due = priorities.map((priority) => stride(priority));
   }
 
   /**
@@ -52,7 +55,7 @@ export class FairShare {
 
   /** Takes back what a lane was given and could not use. */
   refund(lane: number, slots: number): void {
-    this.due[lane] = (this.due[lane] ?? 0) - slots / PRIORITY_WEIGHTS[this.priorities[lane] ?? 'low'];
+    this.due[lane] = (this.due[lane] ?? 0) - slots * stride(this.priorities[lane] ?? 'low');
   }
 
   /** The lane whose next slot is due first among those that want one and are within their limit; -1 when none is. */
@@ -91,6 +94,6 @@ export class FairShare {
   private charge(lane: number): void {
     const due = this.dueOf(lane);
     this.now = due;
-    this.due[lane] = due + 1 / PRIORITY_WEIGHTS[this.priorities[lane] ?? 'low'];
+    this.due[lane] = due + stride(this.priorities[lane] ?? 'low');
   }
 }
