@@ -30,7 +30,8 @@ it('loses and doubles nothing when nats-server is killed and its store is gone',
   await stack.nats.wipeStore();
   await stack.nats.start();
   await until(async () => (await messagesLeft(stack)) === 0, { deadlineMs: 10_000, what: 'the stream made anew' });
-  const running = `SELECT count(*)::int AS count FROM steps WHERE status = 'running'`;
+  const running = `SELECT count(*)::int AS count FROM steps s JOIN workers w ON w.id = s.worker
+                   WHERE s.status = 'running' AND w.lease_until > now()`;
   await until(async () => (await stack.query<{ count: number }>(running))[0]?.count === 0, {
     deadlineMs: 30_000,
     what: 'the end of what the workers had',
