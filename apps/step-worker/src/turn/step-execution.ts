@@ -1,4 +1,5 @@
 import type { LogLevel, StepContext, StepHandler, JobInput } from '#shared/contracts/handler';
+import { MAX_DURATION_MS } from '#shared/domain/duration';
 import type { Json, JsonObject } from '#shared/domain/json';
 import { PermanentError, TransientError } from '#shared/domain/step-errors';
 import type { StepError } from '#shared/domain/turn/job-draft';
@@ -141,32 +142,47 @@ export class StepExecution implements StepContext<unknown> {
 }
 
 function completed(output: JsonObject): AttemptEnd {
-  // Handlers in JavaScript may give anything, whatever their types say.
-  const text = JSON.stringify(output) as string | undefined;
-  if (text?.startsWith('{') === true && text.length <= MAX_OUTPUT_BYTES) return { kind: 'completed', output };
-  const message =
-    text?.startsWith('{') === true
-      ? `the output has ${text.length} characters of JSON; ${MAX_OUTPUT_BYTES} are allowed`
-      : 'the output is not a JSON object';
-  return {
-    kind: 'failed',
-    outcome: 'failed',
-    error: { message, kind: 'permanent', code: 'bad_output' },
-    leastMs: 0,
-  };
+  const text = jsonOf(output);
+  if (text?.startsWith('{') !== true) return badOutput('the output is not a JSON object');
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_OUTPUT_BYTES) return { kind: 'completed', output };
+  return badOutput(`the output has ${bytes} bytes of JSON; ${MAX_OUTPUT_BYTES} are allowed`);
 }
+
+/** Handlers in JavaScript may give anything, whatever their types say: also what JSON cannot say. */
+function jsonOf(output: unknown): string | undefined {
+  try {
+    return JSON.stringify(output) as string | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const badOutput = (message: string): AttemptEnd => ({
+  kind: 'failed',
+  outcome: 'failed',
+  error: { message, kind: 'permanent', code: 'bad_output' },
+  leastMs: 0,
+});
 
 const MAX_MESSAGE_CHARACTERS = 4_000;
 
-/** What an error means: the contract's "What an error means". */
+/** What an error means: the contract's "What an error means". Anything may be thrown, also what cannot be looked at. */
 function classify(error: unknown): { error: StepError; leastMs: number } {
-  const message = (error instanceof Error ? error.message : String(error)).slice(0, MAX_MESSAGE_CHARACTERS);
-  if (error instanceof PermanentError) {
-    return { error: { message, kind: 'permanent', code: error.code ?? null }, leastMs: 0 };
+  try {
+    const message = textOf(error instanceof Error ? error.message : error).slice(0, MAX_MESSAGE_CHARACTERS);
+    const known: unknown = error instanceof Error && 'code' in error ? error.code : null;
+    const code = typeof known === 'string' ? known : null;
+    if (error instanceof PermanentError) return { error: { message, kind: 'permanent', code }, leastMs: 0 };
+    const leastMs = error instanceof TransientError ? delayOf(error.minDelayMs) : 0;
+    return { error: { message, kind: 'transient', code }, leastMs };
+  } catch {
+    return { error: { message: 'what the handler threw cannot be told', kind: 'transient', code: null }, leastMs: 0 };
   }
-  if (error instanceof TransientError) {
-    return { error: { message, kind: 'transient', code: error.code ?? null }, leastMs: error.minDelayMs ?? 0 };
-  }
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-  return { error: { message, kind: 'transient', code }, leastMs: 0 };
 }
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : String(value));
+
+/** A delay that a row can hold. */
+const delayOf = (ms: number | undefined): number =>
+  ms !== undefined && Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_DURATION_MS) : 0;
