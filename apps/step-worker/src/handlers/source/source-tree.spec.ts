@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SourceTree } from './source-tree';
+import { Skipped, skippedFor, SourceTree } from './source-tree';
 
 describe('SourceTree', () => {
   let base: string;
@@ -62,4 +62,26 @@ describe('SourceTree', () => {
   it('refuses a root that is not there', async () => {
     await expect(SourceTree.at(join(base, 'gone'))).rejects.toMatchObject({ reason: 'vanished' });
   });
+});
+
+describe('skippedFor', () => {
+  it.each([
+    ['EACCES', 'unreadable'],
+    ['EPERM', 'unreadable'],
+    ['ESTALE', 'vanished'],
+    ['EIO', 'io_error'],
+    ['ENXIO', 'device'],
+  ])('takes %s for a fault of the entry', (code, reason) => {
+    const skipped = skippedFor(Object.assign(new Error(code), { code }));
+    expect(skipped).toBeInstanceOf(Skipped);
+    expect(skipped).toMatchObject({ reason });
+  });
+
+  it.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ERR_INVALID_ARG_TYPE'])(
+    'leaves %s as it is: the entry has no part in it',
+    (code) => {
+      const error = Object.assign(new Error(code), { code });
+      expect(skippedFor(error)).toBe(error);
+    },
+  );
 });
