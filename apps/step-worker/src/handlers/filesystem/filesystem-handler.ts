@@ -59,7 +59,8 @@ async function record(context: FilesystemContext, source: OpenedSource, run: Gra
     context.signal.throwIfAborted();
     if (found.kind === 'skipped') {
       // Taken for an empty source, it would wipe out all that is recorded.
-      if (found.entry.path === '') throw new TransientError(`the source can no longer be read: ${found.reason}`, 'source_lost');
+      if (found.entry.path === '')
+        throw new TransientError(`the source can no longer be read: ${found.reason}`, 'source_lost');
       skipped.add(found.reason);
       continue;
     }
