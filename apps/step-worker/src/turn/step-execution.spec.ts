@@ -41,7 +41,7 @@ function attempt(run: Run, over: Partial<AttemptRequest> = {}): Tried {
 
 const throwing = (error: unknown): Run => {
   // A handler may throw anything.
-  return () => Promise.reject(error as Error);
+  return () => Promise.reject(error);
 };
 
 /** A handler that ends when the test says so. */
