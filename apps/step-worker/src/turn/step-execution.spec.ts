@@ -39,9 +39,11 @@ function attempt(run: Run, over: Partial<AttemptRequest> = {}): Tried {
   return Object.assign(found, { execution, end: execution.run() });
 }
 
+/** A handler may throw anything. */
 const throwing = (error: unknown): Run => {
-  // A handler may throw anything.
-  return () => Promise.reject(error);
+  return async () => {
+    throw error as Error;
+  };
 };
 
 /** A handler that ends when the test says so. */
