@@ -57,7 +57,9 @@ describe('a batch', () => {
     ['without jobs', {}, 422],
     ['that is no JSON', '{"jobs": [', 400],
   ])('%s is refused', async (_, body, status) => {
-    expect((await stage.post('/v1/ingest/batch', body)).status).toBe(status);
+    const answer = await stage.post('/v1/ingest/batch', body);
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     expect(await stage.jobCount()).toBe(0);
   });
 

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { type ListQuery, listQuery, logsQuery } from '#shared/contracts/ingest-request';
 import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
 import { NotFound } from '#shared/domain/errors';
@@ -7,7 +7,7 @@ import { CallNotes } from '../http/call-notes';
 import { decodeCursor, encodeCursor } from '../http/page-cursor';
 import { NO_PARAMETERS, SchemaPipe } from '../http/schema-pipe';
 import { readSubmission } from './submission';
-import { type BatchAnswer, SubmitBatch } from './submit-batch';
+import { SubmitBatch } from './submit-batch';
 import { SubmitJobs } from './submit-jobs';
 
 /** What is used of Fastify's reply. */
@@ -48,18 +48,19 @@ export class JobsController {
   /** 202 with a job or a problem in the place of each. */
   @Post('batch')
   @HttpCode(202)
+  @Header('Content-Type', 'application/json; charset=utf-8')
   async submitBatch(
     @Body() body: unknown,
     @Headers('idempotency-key') key: string | undefined,
     @Query(NO_PARAMETERS) _: unknown,
     @Req() request: object,
-  ): Promise<Pick<BatchAnswer, 'items'>> {
-    const { items, created } = await this.batches.submit(body, key);
+  ): Promise<string> {
+    const { text, created } = await this.batches.submit(body, key);
     const [first, last] = [created[0], created.at(-1)];
     if (first !== undefined && last !== undefined) {
       this.notes.set(request, { jobs: { count: created.length, first, last } });
     }
-    return { items };
+    return text;
   }
 
   @Get()

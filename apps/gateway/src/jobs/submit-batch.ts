@@ -1,14 +1,14 @@
 import { batchRequest } from '#shared/contracts/ingest-request';
 import { inputFaults } from '#shared/contracts/input-faults';
-import type { JobView, Problem } from '#shared/contracts/job';
 import { Conflict, InvalidInput } from '#shared/domain/errors';
 import { problemOf } from '../http/problems';
+import { freshText } from './fresh-view';
 import { readSubmission, type Submission } from './submission';
 import type { SubmitJobs, SubmitResult } from './submit-jobs';
 
 export interface BatchAnswer {
-  /** In the order of the request. */
-  readonly items: readonly (JobView | Problem)[];
+  /** `{"items":[…]}` as JSON: a job or a problem in the place of each. */
+  readonly text: string;
   /** Ids of the jobs that were stored by this call. */
   readonly created: readonly string[];
 }
@@ -32,7 +32,7 @@ export class SubmitBatch {
     const [first] = results;
     if (first?.kind === 'refused' && results.every(isMishap)) throw first.error;
     return {
-      items: results.map((result) => (result.kind === 'refused' ? problemOf(result.error).problem : result.job)),
+      text: `{"items":[${results.map(textOf).join(',')}]}`,
       created: results.flatMap((result) => (result.kind === 'created' ? result.job.id : [])),
     };
   }
@@ -63,6 +63,17 @@ function readAll(jobs: readonly unknown[]): (Submission | { error: unknown })[] 
       return { error };
     }
   });
+}
+
+function textOf(result: SubmitResult): string {
+  switch (result.kind) {
+    case 'created':
+      return freshText(result.job);
+    case 'repeated':
+      return JSON.stringify(result.job);
+    case 'refused':
+      return JSON.stringify(problemOf(result.error).problem);
+  }
 }
 
 /** Neither stored nor refused for what it says. */

@@ -1,9 +1,8 @@
 import type { JobView } from '#shared/contracts/job';
 import { Conflict, Unavailable } from '#shared/domain/errors';
-import { NO_STEPS } from '#shared/domain/step-set';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobSubmission, SubmitOutcome } from '#shared/store/jobs/job-submission';
-import { jobViewOf } from '#shared/store/jobs/job-view';
+import { freshView } from './fresh-view';
 import type { JobAnnouncer, StoredJob } from './job-announcer';
 import type { Submission } from './submission';
 import type { Checked, SubmissionCheck } from './submission-check';
@@ -108,36 +107,9 @@ export class SubmitJobs {
 /** A read that fails takes nothing back of what was stored. */
 const asFailure = (failure: unknown): { readonly failure: unknown } => ({ failure });
 
-/** The job as a reader would find it right after its commit. */
-function storedJob({ job, plan }: Ready, { status, dispatchedAt, createdAt, eta }: Created): StoredJob {
-  const ready = status === 'pending';
-  const record = {
-    id: job.id,
-    pipeline: job.pipeline,
-    pipeline_hash: job.pipelineHash,
-    source: job.source,
-    source_type: job.sourceType,
-    branch: job.branch,
-    commit: job.commit,
-    input: job.input,
-    status,
-    priority: job.priority,
-    done: NO_STEPS,
-    dead: NO_STEPS,
-    open: ready ? job.roots : NO_STEPS,
-    version: 1,
-    eta,
-    countdown: job.countdown,
-    created_at: createdAt,
-    queued_at: ready ? createdAt : null,
-    started_at: null,
-    completed_at: null,
-    tags: job.tags,
-    description: job.description,
-    idempotency_key: job.idempotencyKey,
-  };
-  const view = jobViewOf(record, [], plan.stored, createdAt);
-  return { job, pipeline: plan.stored, view, dispatchedAt };
+function storedJob({ job, plan }: Ready, outcome: Created): StoredJob {
+  const view = freshView(job, outcome, plan.stored);
+  return { job, pipeline: plan.stored, view, dispatchedAt: outcome.dispatchedAt };
 }
 
 const commitInDoubt = (): Unavailable =>
