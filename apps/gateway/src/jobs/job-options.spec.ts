@@ -10,7 +10,7 @@ const step = (name: string, uses: string, options: JsonObject): StepDefinition =
   ...{ resources: {}, isolation: 'inline', options },
 });
 const STEPS = [step('a', 'noop', { duration_ms: 5 }), step('b', 'plugin', {})];
-const closed = { ...noopDefinition, jobOptions: [] };
+const closed: typeof noopDefinition = { ...noopDefinition, jobOptions: [] };
 
 const faults = (options: Record<string, JsonObject>): Record<string, string> =>
   Object.fromEntries(
