@@ -47,10 +47,15 @@ export class Loop {
     await this.running;
   }
 
+  /** A round that throws at once fails like any other: `running` is set by then. */
+  private async runOnce(): Promise<number> {
+    return this.options.runOnce();
+  }
+
   private async round(): Promise<void> {
     let pauseMs: number;
     try {
-      pauseMs = await this.options.runOnce();
+      pauseMs = await this.runOnce();
       this.failures = 0;
       this.lastGoodMs = performance.now();
     } catch (error) {
