@@ -6,8 +6,8 @@ interface Look {
 }
 
 /**
- * What a subject's frontier was: `at` of its first message not yet delivered, infinity when there was none. A step opened
- * before the frontier, and before the one a margin ago, has had its message delivered, or lost.
+ * What a subject's frontier was: `at` of its first message not yet delivered, the time of the look when there was none.
+ * A step opened before the frontier, and before the one a margin ago, has had its message delivered, or lost.
  */
 export class FrontierHistory {
   private looks: Look[] = [];

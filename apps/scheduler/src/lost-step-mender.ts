@@ -15,7 +15,6 @@ import type { TurnDispatch } from './turn-dispatch';
 const PAGE = 1_000;
 /** A look goes on page by page while there is something to mend, so that a lost store is made good quickly. */
 const PAGES_A_LOOK = 20;
-const FOR_EVER: Micros = Number.MAX_SAFE_INTEGER;
 const NEVER: Micros = 0;
 
 export interface MenderDeps {
@@ -58,6 +57,8 @@ export class LostStepMender {
 
   private async lookAtFrontiers(): Promise<void> {
     const { bus, queues } = this.deps;
+    // A subject that is empty says nothing of what is dispatched after the look, though it be the newest that is old enough.
+    const lookedAt = await this.deps.stuck.now();
     for (const queue of queues) {
       for (const priority of PRIORITIES) {
         const frontier = await readFrontier(bus, queue, priority);
@@ -67,7 +68,7 @@ export class LostStepMender {
           await this.deps.ensure();
           continue;
         }
-        this.history(queue, priority).add(performance.now(), frontierAt(frontier));
+        this.history(queue, priority).add(performance.now(), frontierAt(frontier, lookedAt));
         const purged = await purgeAcknowledgedOrphans(bus, queue, priority);
         if (purged > 0)
           this.deps.log.info({ queue, priority, messages: purged }, 'removed what was acknowledged before');
@@ -153,8 +154,8 @@ function isLost(
 }
 
 /** A message that cannot be read says nothing: as if it stood before everything, until it is terminated. */
-function frontierAt(frontier: Exclude<Frontier, { kind: 'unknown' }>): Micros {
-  if (frontier.kind === 'empty') return FOR_EVER;
+function frontierAt(frontier: Exclude<Frontier, { kind: 'unknown' }>, lookedAt: Micros): Micros {
+  if (frontier.kind === 'empty') return lookedAt;
   try {
     const parsed = workMessage.safeParse(JSON.parse(Buffer.from(frontier.data).toString()));
     return parsed.success ? parsed.data.at : NEVER;

@@ -40,6 +40,8 @@ WHERE j.active AND j.status <> 'cancelling' AND (j.created_at, j.id) > (${timest
 ORDER BY j.created_at, j.id LIMIT $5`,
 };
 
+const NOW: NamedStatement = { name: 'database_time', text: `SELECT ${micros('clock_timestamp()')} AS now_us` };
+
 /** By `steps_retrying`. */
 const DUE_RETRIES: NamedStatement = {
   name: 'due_retries',
@@ -99,6 +101,11 @@ export class StuckSteps {
       createdAt: Number(row.created_us),
       rows: row.rows,
     }));
+  }
+
+  /** The database's time. */
+  async now(): Promise<Micros> {
+    return Number((await this.execute<{ now_us: string }>(NOW, []))[0]?.now_us);
   }
 
   dueRetries(limit: number): Promise<StepName[]> {
