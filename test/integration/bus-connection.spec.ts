@@ -2,7 +2,7 @@ import { NatsBus } from '#shared/bus/nats-bus';
 import { listen, notify } from '#shared/bus/signals';
 import { until } from '../support/poll';
 import { startTestNats, type TestNats } from '../support/test-nats';
-import { TestLog, endGently } from './bus-stage';
+import { TestLog, endGently, freeze } from './bus-stage';
 
 describe('the connection to NATS', () => {
   let nats: TestNats;
@@ -60,7 +60,7 @@ describe('the connection to NATS', () => {
   it('gives up within 30 s on a server that takes nothing and says nothing, and comes back when it does', async () => {
     bus = open();
     await bus.whenConnected(5_000);
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     for (let i = 0; i < 32; i += 1) notify(bus, 'nobody', 'x'.repeat(900_000)); // more than the kernel holds
     const startedAtMs = performance.now();
     await until(() => !bus.isConnected, { deadlineMs: 30_000, everyMs: 100 });
@@ -73,7 +73,7 @@ describe('the connection to NATS', () => {
   it('limits a ping', async () => {
     bus = open();
     await bus.whenConnected(5_000);
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     await expect(bus.ping(100)).rejects.toThrow('no answer from NATS within 100 ms');
   });
 
@@ -95,7 +95,7 @@ describe('the connection to NATS', () => {
   it('can be closed while it dials, and while the server is silent, within the limit', async () => {
     bus = open();
     await bus.whenConnected(5_000);
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     const startedAtMs = performance.now();
     await bus.close(300);
     expect(performance.now() - startedAtMs).toBeLessThan(1_000);

@@ -4,7 +4,7 @@ import { WORK_STREAM, workConsumer } from '#shared/contracts/subjects';
 import type { Delivery } from '#shared/bus/delivery';
 import { until } from '../support/poll';
 import { startTestNats, type TestNats } from '../support/test-nats';
-import { BusStage, endGently, messagesFolder, numbers } from './bus-stage';
+import { BusStage, endGently, messagesFolder, numbers, freeze } from './bus-stage';
 
 describe('the frontier of undelivered work', () => {
   let nats: TestNats;
@@ -92,7 +92,7 @@ describe('the frontier of undelivered work', () => {
     expect(await readFrontier(stage.bus, 'default', 'default')).toMatchObject({ kind: 'unknown' });
     await api.streams.delete(WORK_STREAM);
     expect(await readFrontier(stage.bus, 'default', 'default')).toMatchObject({ kind: 'unknown' });
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     expect(await readFrontier(stage.bus, 'default', 'default')).toMatchObject({ kind: 'unknown' });
     await nats.kill();
     await until(() => !stage.bus.isConnected);
@@ -141,7 +141,7 @@ describe('the frontier of undelivered work', () => {
     });
 
     it('does nothing while nobody answers', async () => {
-      process.kill(nats.pid, 'SIGSTOP');
+      await freeze(nats);
       expect(await purge()).toBe(0);
     });
 

@@ -2,7 +2,7 @@ import { Publisher } from '#shared/bus/publisher';
 import { WORK_STREAM, workSubject } from '#shared/contracts/subjects';
 import { until } from '../support/poll';
 import { startTestNats, type TestNats } from '../support/test-nats';
-import { BusStage, numbers } from './bus-stage';
+import { BusStage, numbers, freeze } from './bus-stage';
 
 const SUBJECT = workSubject('default', 'default');
 
@@ -71,7 +71,7 @@ describe('publishing work', () => {
 
   it('is in doubt at its time limit when the server does not answer, and then refuses what waited', async () => {
     const publisher = new Publisher(stage.bus, { timeoutMs: 400, maxInFlight: 10 });
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     const startedAtMs = performance.now();
     const outcomes = await Promise.all(numbers(15).map((n) => publisher.publish(SUBJECT, n, `limit-${n}`)));
     expect(performance.now() - startedAtMs).toBeLessThan(2_000);
@@ -90,7 +90,7 @@ describe('publishing work', () => {
   });
 
   it('is in doubt at once when the connection is lost, refuses without one, and goes on after', async () => {
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     const underWay = stage.publish('under way');
     await nats.kill();
     expect(await underWay).toEqual({ kind: 'in_doubt' });
@@ -108,7 +108,7 @@ describe('publishing work', () => {
   });
 
   it('gives up draining at the limit', async () => {
-    process.kill(nats.pid, 'SIGSTOP');
+    await freeze(nats);
     const underWay = stage.publish('never answered');
     expect(await stage.publisher.drain(200)).toBe(false);
     expect(await underWay).toEqual({ kind: 'in_doubt' });

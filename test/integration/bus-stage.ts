@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { ensureTopology } from '#shared/bus/topology';
 import type { Delivery } from '#shared/bus/delivery';
 import { NatsBus } from '#shared/bus/nats-bus';
@@ -119,4 +120,14 @@ export async function messagesFolder(nats: TestNats): Promise<string> {
   const response = await fetch(`${nats.monitorUrl}/jsz`);
   const page = (await response.json()) as { config: { store_dir: string } };
   return `${page.config.store_dir}/$G/streams/${WORK_STREAM}/msgs`;
+}
+
+/** Stops the server in its tracks; SIGCONT lets it go on. The signal takes a moment to take effect. */
+export async function freeze({ pid }: TestNats): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  await until(() =>
+    execFileSync('ps', ['-o', 'stat=', '-p', String(pid)])
+      .toString()
+      .startsWith('T'),
+  );
 }
