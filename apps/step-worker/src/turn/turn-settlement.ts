@@ -1,5 +1,5 @@
 import { isLimited } from '#shared/domain/pipeline';
-import { hasStep, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
+import { hasStep, NO_STEPS, stepBit, type StepSet } from '#shared/domain/step-set';
 import { claimStep, type ClaimOutcome } from '#shared/domain/turn/claim';
 import { endAttempt, type AttemptResult, type Measured, type SettleOutcome } from '#shared/domain/turn/end-attempt';
 import { handBack } from '#shared/domain/turn/mend';
@@ -179,12 +179,7 @@ export class TurnSettlement {
   private keepable(turn: ActiveTurn, pipeline: StoredPipeline): StepSet {
     if (this.deps.isDraining() || performance.now() - turn.startedAtMs > LONGEST_TURN_MS) return NO_STEPS;
     if (!this.deps.lease.current.isValid()) return NO_STEPS;
-    const { steps } = pipeline.definition;
-    const queue = steps[turn.message.head]?.queue;
-    return stepsIn(pipeline.graph.all).reduce((set, idx) => {
-      const step = steps[idx];
-      return step && step.queue === queue && !isLimited(step) ? set | stepBit(idx) : set;
-    }, NO_STEPS);
+    return keepableOf(pipeline, turn.message.head);
   }
 
   private laneOf(turn: ActiveTurn): Set<ActiveTurn> {
@@ -192,4 +187,19 @@ export class TurnSettlement {
     if (!lane) throw new Error('no lane');
     return lane;
   }
+}
+
+const keepableSteps = new WeakMap<StoredPipeline, Map<number, StepSet>>();
+
+/** The unlimited steps of the head's queue; worked out once for each head. */
+function keepableOf(pipeline: StoredPipeline, head: number): StepSet {
+  const byHead = keepableSteps.get(pipeline) ?? new Map<number, StepSet>();
+  keepableSteps.set(pipeline, byHead);
+  const { steps } = pipeline.definition;
+  const queue = steps[head]?.queue;
+  const found =
+    byHead.get(head) ??
+    steps.reduce((set, step, idx) => (step.queue === queue && !isLimited(step) ? set | stepBit(idx) : set), NO_STEPS);
+  byHead.set(head, found);
+  return found;
 }

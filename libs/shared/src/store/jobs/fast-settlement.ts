@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import { type JsonObject, storableJsonText } from '#shared/domain/json';
 import type { PipelineGraph } from '#shared/domain/pipeline';
 import type { JobStatus } from '#shared/domain/status';
-import { NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
+import { isSubset, NO_STEPS, stepBit, stepSetOf, stepsIn, type StepSet } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
 import type { Micros } from '#shared/domain/turn/job-draft';
 import { execute } from '#shared/store/database';
@@ -127,7 +127,8 @@ export class FastSettlement {
       const seg = stepsOfKind(item, 'completed');
       const rec = stepsOfKind(item, 'running');
       const firstCandidate = candidates.length + 1;
-      for (const idx of candidatesOf(item.graph, seg)) candidates.add(idx, (item.graph.needs[idx] ?? 0n).toString());
+      const completion = completionOf(item.graph, seg);
+      for (const [idx, needs] of completion.candidates) candidates.add(idx, needs);
       const firstStep = steps.length + 1;
       for (const step of item.steps) {
         const done = step.kind === 'completed';
@@ -147,7 +148,7 @@ export class FastSettlement {
         item.run,
         seg.toString(),
         rec.toString(),
-        ((seg | rec) & ~openedBy(item.graph, seg)).toString(),
+        ((seg | rec) & ~completion.opened).toString(),
         item.keepable.toString(),
         item.head,
         firstCandidate,
@@ -185,19 +186,31 @@ class Columns {
 const stepsOfKind = (item: FastSettle, kind: FastStep['kind']): StepSet =>
   item.steps.reduce((set, step) => (step.kind === kind ? set | stepBit(step.idx) : set), NO_STEPS);
 
-/** Steps that need one of those completed: only they can have become ready. */
-const candidatesOf = (graph: PipelineGraph, completed: StepSet): number[] =>
-  stepsIn(graph.all & ~completed).filter((idx) => ((graph.needs[idx] ?? 0n) & completed) !== NO_STEPS);
+/** What follows from completing a set of steps. */
+interface Completion {
+  /** Steps that need one of those completed: only they can have become ready. With their needs, as text. */
+  readonly candidates: readonly (readonly [idx: number, needs: string])[];
+  /** Steps that nothing but these completions can have opened: the turn itself went on to them. */
+  readonly opened: StepSet;
+}
 
-/** Steps that nothing but these completions can have opened: this turn itself went on to them. */
-const openedBy = (graph: PipelineGraph, completed: StepSet): StepSet =>
-  candidatesOfAll(graph).reduce(
-    (set, idx) => (((graph.needs[idx] ?? 0n) & ~completed) === NO_STEPS ? set | stepBit(idx) : set),
-    NO_STEPS,
-  );
+/** Pipelines are few and the sets of steps that turns complete are too: each is worked out once. */
+const completions = new WeakMap<PipelineGraph, Map<StepSet, Completion>>();
 
-const candidatesOfAll = (graph: PipelineGraph): number[] =>
-  stepsIn(graph.all).filter((idx) => graph.needs[idx] !== NO_STEPS);
+function completionOf(graph: PipelineGraph, completed: StepSet): Completion {
+  const known = completions.get(graph) ?? new Map<StepSet, Completion>();
+  completions.set(graph, known);
+  const found = known.get(completed) ?? workOut(graph, completed);
+  known.set(completed, found);
+  return found;
+}
+
+function workOut(graph: PipelineGraph, completed: StepSet): Completion {
+  const needsOf = (idx: number): StepSet => graph.needs[idx] ?? NO_STEPS;
+  const candidates = stepsIn(graph.all & ~completed).filter((idx) => (needsOf(idx) & completed) !== NO_STEPS);
+  const opened = stepsIn(graph.all).filter((idx) => needsOf(idx) !== NO_STEPS && isSubset(needsOf(idx), completed));
+  return { candidates: candidates.map((idx) => [idx, needsOf(idx).toString()] as const), opened: stepSetOf(opened) };
+}
 
 function settled(row: SettledRow): FastSettled {
   const opened = BigInt(row.new);
