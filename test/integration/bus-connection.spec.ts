@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { NatsBus } from '#shared/bus/nats-bus';
 import { listen, notify } from '#shared/bus/signals';
 import { until } from '../support/poll';
@@ -122,6 +124,25 @@ describe('the connection to NATS', () => {
     await until(() => heard.length === 3);
     expect(log.lines.join('\n')).toMatch(/a listener failed/);
   });
+
+  it('leaves no socket behind at a server that accepts and says nothing', async () => {
+    bus = open();
+    let accepted = 0;
+    let closed = 0;
+    const silent = createServer((socket) => {
+      accepted += 1;
+      socket.on('error', () => undefined).on('close', () => (closed += 1));
+      socket.resume();
+    }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const dialing = NatsBus.open({ url: `nats://127.0.0.1:${port}`, name: 'connection-spec', log });
+    await until(() => accepted >= 2 && closed >= accepted - 1, { deadlineMs: 15_000 });
+    expect(log.lines.join('\n')).toContain('no greeting within 3000 ms');
+    await dialing.close(5_000);
+    await until(() => closed === accepted);
+    silent.close();
+  }, 30_000);
 
   it('needs a URL', async () => {
     bus = open();

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, Events, type ConnectionOptions, type NatsConnection } from 'nats';
 import type { BusLog } from '#shared/bus/bus-log';
+import { isGreeting } from '#shared/bus/nats-probe';
 import { parseNatsUrl, type NatsAddress } from '#shared/bus/nats-url';
 
 const DIAL_LIMIT_MS = 3_000;
@@ -75,8 +76,29 @@ export class ConnectionKeeper {
   }
 
   private async dial(): Promise<NatsConnection | null> {
+    try {
+      return await this.connectTo(await this.greetingServers());
+    } catch (error) {
+      if (Date.now() - this.complainedAtMs >= REPEAT_COMPLAINT_MS) {
+        this.complainedAtMs = Date.now();
+        this.log.warn(`cannot reach NATS at ${this.address.servers.join(', ')}: ${words(error)}; trying on`);
+      }
+      return null;
+    }
+  }
+
+  private async greetingServers(): Promise<string[]> {
+    const { servers } = this.address;
+    const greetings = await Promise.all(servers.map((server) => isGreeting(server, DIAL_LIMIT_MS)));
+    const greeting = servers.filter((_, i) => greetings[i]?.ok);
+    if (greeting.length === 0) throw new Error(greetings.map(({ reason }) => reason).join('; '));
+    return greeting;
+  }
+
+  private connectTo(servers: string[]): Promise<NatsConnection> {
     const options: ConnectionOptions & { pendingLimit: number } = {
       ...this.address,
+      servers,
       name: this.name,
       timeout: DIAL_LIMIT_MS,
       reconnect: false,
@@ -85,15 +107,7 @@ export class ConnectionKeeper {
       pingInterval: NEVER_MS,
       pendingLimit: WRITE_AT_BYTES,
     };
-    try {
-      return await connect(options);
-    } catch (error) {
-      if (Date.now() - this.complainedAtMs >= REPEAT_COMPLAINT_MS) {
-        this.complainedAtMs = Date.now();
-        this.log.warn(`cannot reach NATS at ${this.address.servers.join(', ')}: ${words(error)}; trying on`);
-      }
-      return null;
-    }
+    return connect(options);
   }
 
   private async hold(connection: NatsConnection): Promise<void> {

@@ -1,5 +1,5 @@
 import { createInbox, ErrorCode, NatsError, type Msg } from 'nats';
-import { NotConnectedError, type NatsBus, type Unsubscribe } from '#shared/bus/nats-bus';
+import type { NatsBus, Unsubscribe } from '#shared/bus/nats-bus';
 
 /** Core NATS: at most once. For what may get lost, because somebody looks by himself in the end. */
 
@@ -30,8 +30,7 @@ export async function request(bus: NatsBus, subject: string, payload: string, ti
   } catch (error) {
     if (error instanceof NatsError && error.code === '503') return { kind: 'nobody' };
     if (error instanceof NatsError && error.code === TIMEOUT) return { kind: 'timeout' };
-    if (error instanceof NotConnectedError || !bus.isConnected) return { kind: 'disconnected' };
-    return { kind: 'timeout' };
+    return { kind: 'disconnected' };
   }
 }
 
