@@ -158,7 +158,7 @@ export class TurnWalk {
     const run = (this.jobs[job]?.fields.run ?? 1) - runsLate;
     const { leases, pools } = this;
     const outcome = this.apply('claim', job, (draft) =>
-      claimStep(draft, { run, head, worker, leases, pools, ...memory }),
+      claimStep(draft, { run, head, worker, isOwn: (id) => id === worker, leases, pools, ...memory }),
     );
     if (outcome.kind !== 'taken') return;
     this.grants.push({ job, run, head, idx: outcome.idx, epoch: outcome.epoch, fast: false, worker });

@@ -56,7 +56,7 @@ const NOTHING: ClaimOutcome = { kind: 'nothing' };
 
 interface Situation {
   readonly status: StepRow['status'] | 'none';
-  readonly worker: 'me' | 'alive' | 'expired' | 'unheard of';
+  readonly worker: 'me' | 'me before' | 'alive' | 'expired' | 'unheard of';
   readonly knows: boolean;
   readonly due: boolean;
   readonly awaitsScheduler: boolean;
@@ -68,8 +68,10 @@ interface Situation {
 function situations(): Situation[] {
   const found: Situation[] = [];
   for (const status of ['none', ...STEP_ROW_STATUSES] as const)
-    for (const worker of status === 'running' ? (['me', 'alive', 'expired', 'unheard of'] as const) : ['me' as const])
-      for (const knows of worker === 'me' && status === 'running' ? [true, false] : [false])
+    for (const worker of status === 'running'
+      ? (['me', 'me before', 'alive', 'expired', 'unheard of'] as const)
+      : ['me' as const])
+      for (const knows of worker.startsWith('me') && status === 'running' ? [true, false] : [false])
         for (const due of status === 'retrying' ? [true, false] : [true])
           for (const awaitsScheduler of status === 'retrying' ? [true, false] : [false])
             for (const crashes of status === 'none' ? [0] : [0, 1, 2])
@@ -93,7 +95,7 @@ function expectedOf(found: Situation): Expected {
       if (found.due) return held;
       return found.awaitsScheduler ? 'nothing' : 2_500;
     case 'running':
-      if (found.worker === 'me') return found.knows ? 1_000 : held;
+      if (found.worker === 'me' || found.worker === 'me before') return found.knows ? 1_000 : held;
       if (found.worker === 'alive') return 4_000;
       if (found.crashes + 1 >= 3) return 'quarantined';
       return found.maySuspect ? 'taken after a crash' : 'suspect_waits';
