@@ -20,6 +20,8 @@ import { SubmitBatch } from './jobs/submit-batch';
 import { SubmitJobs } from './jobs/submit-jobs';
 import { PipelineList } from './pipelines/pipeline-list';
 import { PipelinesController } from './pipelines/pipelines.controller';
+import { ServiceList } from './services/service-list';
+import { ServicesController } from './services/services.controller';
 import { WorkersController } from './workers/workers.controller';
 
 /** The gateway put together from its parts. */
@@ -39,13 +41,14 @@ export class GatewayModule {
         EventsModule.register({ source: new BusEvents(bus, log), jobs: reader, access: parts.access, log }),
         GraphModule.register(database),
       ],
-      controllers: [JobsController, PipelinesController, WorkersController],
+      controllers: [JobsController, PipelinesController, ServicesController, WorkersController],
       providers: [
         { provide: APP_FILTER, useValue: new ProblemFilter(log) },
         { provide: CallNotes, useValue: parts.notes },
         { provide: JobReader, useValue: reader },
         { provide: WorkerReader, useValue: new WorkerReader(database, config.leaseMs) },
         { provide: PipelineList, useValue: new PipelineList(catalog, HANDLER_CATALOG) },
+        { provide: ServiceList, useValue: new ServiceList(config.stackFile) },
         { provide: SubmitJobs, useValue: jobs },
         { provide: SubmitBatch, useValue: new SubmitBatch(jobs) },
       ],

@@ -146,7 +146,16 @@ test('search', async () => {
 });
 
 test('workers', async () => {
-  const worker = { id: 'w1', status: 'alive', last_seen: '2030-01-31T12:00:01.000Z', running: 3, capacity: 50 };
+  const worker = {
+    id: 'w1',
+    name: 'host-1',
+    version: '0.1.0',
+    queues: ['default'],
+    status: 'alive',
+    last_seen: '2030-01-31T12:00:01.000Z',
+    running: 3,
+    capacity: 50,
+  };
   gateway.answers = () => ({ body: { items: [{ ...worker, cpu_percent: 50, memory_mb: null }] } });
   const { out } = await sluice(gateway.url, ['workers']);
   expect(cells(out)[1]?.slice(0, 5)).toEqual(['w1', 'alive', '3/50', '50.0 %', '-']);

@@ -1,5 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { WorkerReader, type WorkerView } from '#shared/store/worker-reader';
+import type { WorkerView } from '#shared/contracts/fleet';
+import { WorkerReader } from '#shared/store/worker-reader';
 import { NO_PARAMETERS } from '../http/schema-pipe';
 
 /** The workers that are alive, and those that have gone lately. */

@@ -2,6 +2,9 @@ import { z } from 'zod';
 
 export const workerView = z.object({
   id: z.string().describe('of this incarnation; a worker that lost its lease comes back under a new one'),
+  name: z.string().describe('of its process: host and process id'),
+  version: z.string(),
+  queues: z.array(z.string()),
   status: z.enum(['alive', 'gone']),
   last_seen: z.string().describe('ISO 8601, UTC, milliseconds'),
   running: z.number().int().describe('steps that it runs'),
@@ -48,3 +51,13 @@ export type PipelineView = z.infer<typeof pipelineView>;
 /** The answer of `GET /v1/pipelines`. */
 export const pipelineList = z.object({ items: z.array(pipelineView) });
 export type PipelineList = z.infer<typeof pipelineList>;
+
+export const serviceView = z.object({
+  name: z.string(),
+  pid: z.number().int().nullable().describe('null while it is being started again'),
+  port: z.number().int(),
+  url: z.string(),
+  restarts: z.number().int().describe('how often it was started again'),
+});
+/** A service of a stack that `npm start` runs. */
+export type ServiceView = z.infer<typeof serviceView>;

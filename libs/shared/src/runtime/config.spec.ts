@@ -35,6 +35,7 @@ describe('loadConfig', () => {
       allowAnonymous: false,
       allowedOrigins: [],
       allowedHosts: [],
+      stackFile: null,
       leaseMs: 10_000,
       publishLimitMs: 5_000,
       flushLimitMs: 2_000,

@@ -33,6 +33,8 @@ export interface ServiceConfig {
   readonly allowAnonymous: boolean;
   readonly allowedOrigins: readonly string[];
   readonly allowedHosts: readonly string[];
+  /** Where `npm start` says what it runs; null for a service that was started alone. */
+  readonly stackFile: string | null;
   /** Fixed in production, shortened by tests. */
   readonly leaseMs: number;
   readonly publishLimitMs: number;
@@ -89,6 +91,7 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     allowAnonymous: env.SLUICE_ALLOW_ANONYMOUS,
     allowedOrigins: env.SLUICE_ALLOWED_ORIGINS,
     allowedHosts: env.SLUICE_ALLOWED_HOSTS,
+    stackFile: env.SLUICE_INTERNAL_STACK_FILE ?? null,
     leaseMs: env.SLUICE_INTERNAL_LEASE,
     publishLimitMs: env.SLUICE_INTERNAL_PUBLISH_LIMIT,
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,

@@ -1,5 +1,5 @@
 import { DataSource } from 'typeorm';
-import type { PoolClient } from 'pg';
+import type { PoolClient, QueryConfig } from 'pg';
 import { MIGRATIONS } from '#shared/store/migrations';
 
 /** The way to Postgres. Only the store looks into it; others pass it on. */
@@ -48,18 +48,30 @@ export interface NamedStatement {
   readonly text: string;
 }
 
-/** Runs a named statement on a connection that a query runner holds. */
+/** No answer for so long: the connection is taken for dead. All named statements are short. */
+const ANSWER_LIMIT_MS = 20_000;
+
+/** Runs a named statement on a connection that a query runner holds. @throws also when there is no answer for 20 s */
 export async function execute<Row>(client: PoolClient, statement: NamedStatement, values: unknown[]): Promise<Row[]> {
-  const result = await client.query<Row & Record<string, unknown>>({ ...statement, values });
+  const result = await client.query<Row & Record<string, unknown>>({
+    ...statement,
+    values,
+    query_timeout: ANSWER_LIMIT_MS,
+  } as QueryConfig);
   return result.rows;
 }
 
-/** Borrows a connection of the DataSource for `work` and gives it back, destroyed when `work` failed. */
+/** Borrows a connection of the DataSource for `work` and gives it back; one that `work` failed on is not used again. */
 export async function withClient<T>(database: DataSource, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const runner = database.createQueryRunner();
+  let client: PoolClient | undefined;
   try {
-    const client = (await runner.connect()) as PoolClient;
+    client = (await runner.connect()) as PoolClient;
     return await work(client);
+  } catch (error) {
+    // Ended, the pool drops it: a statement may still be under way on it.
+    client?.end(() => undefined);
+    throw error;
   } finally {
     await runner.release();
   }

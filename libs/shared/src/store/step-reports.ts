@@ -25,7 +25,7 @@ export interface LogLine {
 const WRITE_PROGRESS: NamedStatement = {
   name: 'write_progress',
   text: `
-UPDATE steps SET progress = u.percent, message = u.message
+UPDATE steps SET progress = greatest(steps.progress, u.percent), message = u.message
 FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::real[], $5::text[]) AS u (job_id, idx, epoch, percent, message)
 WHERE steps.job_id = u.job_id AND steps.idx = u.idx AND steps.epoch = u.epoch AND steps.status = 'running'`,
 };

@@ -1,18 +1,5 @@
 import type { DataSource } from 'typeorm';
-
-/** A worker as `GET /v1/workers` shows it. */
-export interface WorkerView {
-  readonly id: string;
-  readonly name: string;
-  readonly version: string;
-  readonly queues: string[];
-  readonly status: 'alive' | 'gone';
-  readonly last_seen: string;
-  readonly running: number;
-  readonly capacity: number;
-  readonly cpu_percent: number | null;
-  readonly memory_mb: number | null;
-}
+import type { WorkerView } from '#shared/contracts/fleet';
 
 interface WorkerRow extends Omit<WorkerView, 'status' | 'last_seen'> {
   readonly alive: boolean;

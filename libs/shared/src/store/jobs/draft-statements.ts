@@ -89,7 +89,8 @@ export const WRITE_POOLS: NamedStatement = {
 
 /**
  * Writes drafts whose jobs this transaction has locked, by primary keys. $1–$10: a value per job; $11–$29: per changed
- * step row; $30–$42: per ended attempt.
+ * step row; $30–$42: per ended attempt. Progress stays through retries, so that a job's never falls within a run; a row that
+ * is set back from its end begins a new one.
  */
 export const WRITE_DRAFTS: NamedStatement = {
   name: 'write_drafts',
@@ -112,7 +113,8 @@ WITH step_rows AS (
     next_retry_at = excluded.next_retry_at, awaits_scheduler = excluded.awaits_scheduler, held = excluded.held,
     started_at = excluded.started_at, completed_at = excluded.completed_at, duration_ms = excluded.duration_ms,
     cpu_percent = excluded.cpu_percent, memory_mb = excluded.memory_mb, last_error = excluded.last_error,
-    progress = CASE WHEN excluded.epoch = steps.epoch THEN steps.progress END,
+    progress = CASE WHEN excluded.status = 'queued' AND steps.status IN ('completed', 'failed', 'cancelled') THEN NULL
+                    ELSE steps.progress END,
     message = CASE WHEN excluded.epoch = steps.epoch THEN steps.message END,
     output = coalesce(excluded.output, steps.output)
 ), ended AS (
