@@ -128,8 +128,8 @@ export class TurnReporter {
     events.push(status === 'completed' ? { ...event, progress: 100 } : event);
   }
 
+  /** Also without events: whoever watches then knows that it has missed nothing of this version. */
   private publish(jobId: string, version: number, events: LiveEvent[]): void {
-    if (events.length === 0) return;
     const batch: LiveEventBatch = { job_id: jobId, version, events };
     publishEvents(this.bus, jobId, JSON.stringify(batch));
   }

@@ -134,6 +134,8 @@ export class TurnRunner {
     const { result, draft } = applied;
     switch (result.kind) {
       case 'nothing':
+        // Parked: there was no token.
+        if (draft.changed) reporter.changed(draft, pipeline, applied.statusBefore, [], null);
         return DONE;
       case 'later':
         return { kind: 'later', delayMs: result.delayMs };
