@@ -133,6 +133,19 @@ export class NatsBus {
     return this.outbox.put(subject, payload, reply, headers);
   }
 
+  /**
+   * Calls the listener before what was gathered in a turn of the event loop is sent, and in any case in the turn after
+   * `flushSoon`. What it sends goes out with the rest. It may not throw.
+   */
+  beforeFlush(listener: () => void): Unsubscribe {
+    this.outbox.beforeFlush.add(listener);
+    return () => this.outbox.beforeFlush.delete(listener);
+  }
+
+  flushSoon(): void {
+    this.outbox.flushSoon();
+  }
+
   /** The largest payload with headers that the server takes, in bytes. */
   get maxPayloadBytes(): number {
     return this.connection?.info?.max_payload ?? Infinity;

@@ -17,6 +17,8 @@ export class Outbox {
   private connection: NatsConnection | null = null;
   private waiting: Outgoing[] = [];
   private flushIsDue = false;
+  /** Called before what was gathered is sent, to add to it. */
+  readonly beforeFlush = new Set<() => void>();
 
   constructor(private readonly onError: (error: unknown) => void) {}
 
@@ -31,14 +33,18 @@ export class Outbox {
     if (this.connection === null) return false;
     this.waiting.push({ subject, payload, reply, headers });
     if (this.waiting.length >= FLUSH_AT) this.flush();
-    else if (!this.flushIsDue) {
-      this.flushIsDue = true;
-      setImmediate(() => {
-        this.flushIsDue = false;
-        this.flush();
-      });
-    }
+    else this.flushSoon();
     return true;
+  }
+
+  flushSoon(): void {
+    if (this.flushIsDue) return;
+    this.flushIsDue = true;
+    setImmediate(() => {
+      for (const add of this.beforeFlush) add();
+      this.flushIsDue = false;
+      this.flush();
+    });
   }
 
   /** Hands all to the client now. */

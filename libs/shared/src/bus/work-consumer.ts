@@ -79,6 +79,7 @@ export class WorkConsumer {
     this.state = 'pulling';
     for (const lane of this.lanes) lane.open();
     this.forget.push(
+      this.bus.beforeFlush(() => this.refill()),
       this.bus.onDisconnect(() => this.onDisconnect()),
       this.bus.onConnect(() => this.store.check()),
     );
@@ -117,16 +118,14 @@ export class WorkConsumer {
   }
 
   private refillSoon(): void {
-    if (this.refillIsDue || this.state !== 'pulling') return;
     this.refillIsDue = true;
-    setImmediate(() => {
-      this.refillIsDue = false;
-      this.refill();
-    });
+    this.bus.flushSoon();
   }
 
+  /** Sent with the acks that made room: one write for both. */
   private refill(): void {
-    if (this.state !== 'pulling' || !this.isReady) return;
+    if (!this.refillIsDue || this.state !== 'pulling' || !this.isReady) return;
+    this.refillIsDue = false;
     for (const pull of this.planner.plan(this.free, this.lanes)) this.lanes[pull.lane]?.pull(pull);
   }
 
