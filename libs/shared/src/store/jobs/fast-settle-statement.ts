@@ -58,7 +58,8 @@ WITH locked AS MATERIALIZED (
          CASE WHEN ($20::boolean[])[k] THEN ${timestamp('($16::bigint[])[k]')} END,
          CASE WHEN ($20::boolean[])[k] THEN ($17::float8[])[k] END,
          CASE WHEN ($20::boolean[])[k] THEN ($18::real[])[k] END,
-         CASE WHEN ($20::boolean[])[k] THEN ($19::real[])[k] END, ($21::jsonb) -> (k - 1)
+         CASE WHEN ($20::boolean[])[k] THEN ($19::real[])[k] END,
+         CASE WHEN ($20::boolean[])[k] THEN ($21::jsonb) -> (k - 1) END
   FROM settled s CROSS JOIN LATERAL generate_series(s.first_step, s.last_step) k
   UNION ALL
   SELECT s.job, s.kept, 'running', 1, 0, $22::text, s.head, now(), NULL, NULL, NULL, NULL, NULL
