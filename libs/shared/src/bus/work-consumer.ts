@@ -39,7 +39,8 @@ export class WorkConsumer {
   private readonly gate: AckGate;
   private readonly store: StoreKeeper;
   private readonly forget: Unsubscribe[] = [];
-  private state: 'idle' | 'pulling' | 'stopping' | 'stopped' = 'idle';
+  private state: 'idle' | 'pulling' | 'stopped' = 'idle';
+  private stopped: Promise<void> | null = null;
   private isReady = false;
   private busy = 0;
   private refillIsDue = false;
@@ -88,12 +89,9 @@ export class WorkConsumer {
   }
 
   /** Stops asking at once; what still arrives is handed back at once. Resolved when nothing more can arrive. */
-  async stop(): Promise<void> {
-    if (this.state !== 'pulling') return;
-    this.state = 'stopping';
-    if (this.ticker) clearInterval(this.ticker);
-    await Promise.all(this.lanes.map((lane) => lane.close()));
-    this.state = 'stopped';
+  stop(): Promise<void> {
+    this.stopped ??= this.end();
+    return this.stopped;
   }
 
   /** Lets go of the bus. To be called last, when every delivery was ended: later ends are lost. */
@@ -109,6 +107,12 @@ export class WorkConsumer {
     this.busy -= 1;
     (delivery.source as WorkLane).busy -= 1;
     this.refillSoon();
+  }
+
+  private async end(): Promise<void> {
+    this.state = 'stopped';
+    if (this.ticker) clearInterval(this.ticker);
+    await Promise.all(this.lanes.map((lane) => lane.close()));
   }
 
   private get free(): number {
