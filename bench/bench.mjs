@@ -14,7 +14,7 @@ const HELP = `npm run bench -- [options]
   --runs N         throughput runs, after a warm-up; default 5
   --rate N         jobs a second of the latency run; default 200
   --seconds N      length of the latency run; default 20
-  --concurrency N  slots of the one worker process; default 200
+  --concurrency N  slots of the one worker process; default 400
   --profile        a further run with CPU profiles of gateway and worker, printed by function`;
 
 const { values } = parseArgs({
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '5' },
     rate: { type: 'string', default: '200' },
     seconds: { type: 'string', default: '20' },
-    concurrency: { type: 'string', default: '200' },
+    concurrency: { type: 'string', default: '400' },
     profile: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

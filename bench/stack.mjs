@@ -12,11 +12,14 @@ const START_LIMIT_MS = 300_000;
  * @param {{ workers?: number, concurrency?: number, profileFolder?: string, env?: Record<string, string> }} options
  * @returns the stack's status (url, database_url, services, servers) and `stop`
  */
-export async function startStack({ workers = 1, concurrency = 200, profileFolder, env = {} } = {}) {
+export async function startStack({ workers = 1, concurrency = 400, profileFolder, env = {} } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   const args = ['--port', '0', '--data-dir', folder, '--config', join(ROOT, 'bench', 'pipelines.yml')];
   args.push('--workers', String(workers), '--concurrency', String(concurrency));
-  const profiling = profileFolder ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileFolder}` } : {};
+  const hook = join(ROOT, 'bench', 'profile-hook.cjs');
+  const profiling = profileFolder
+    ? { NODE_OPTIONS: `--require ${hook}`, SLUICE_INTERNAL_PROFILE_FOLDER: profileFolder }
+    : {};
   const child = spawn(process.execPath, [join(ROOT, 'scripts', 'start.mjs'), ...args], {
     cwd: ROOT,
     env: { ...process.env, SLUICE_LOG_LEVEL: 'warn', ...env, ...profiling },
