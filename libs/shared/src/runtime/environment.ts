@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { isQueueName, QUEUE_NAME_RULE } from '#shared/contracts/subjects';
 import { DURATION_FORMS, formatDuration, MAX_DURATION_MS, parseDuration } from '#shared/domain/duration';
 
 /** A field that reads a duration, in milliseconds, within the bounds. */
@@ -67,16 +68,13 @@ const hostName = z
     'expected an address or a host name',
   );
 
-/** A queue is a token of a NATS subject and a part of a consumer's name. */
-const QUEUE = /^[A-Za-z0-9_-]{1,64}$/;
-
 const queues = z
   .string()
   .optional()
   .transform((text) => (text === undefined ? null : [...new Set(listOf(text, ','))]))
   .refine(
-    (names) => names === null || (names.length > 0 && names.every((name) => QUEUE.test(name))),
-    'expected names of queues (letters, digits, _ and -) separated by commas',
+    (names) => names === null || (names.length > 0 && names.every(isQueueName)),
+    `expected names of queues (${QUEUE_NAME_RULE}) separated by commas`,
   );
 
 const origins = z
