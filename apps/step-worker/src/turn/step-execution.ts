@@ -152,7 +152,7 @@ function completed(output: JsonObject): AttemptEnd {
 /** Handlers in JavaScript may give anything, whatever their types say: also what JSON cannot say. */
 function jsonOf(output: unknown): string | undefined {
   try {
-    return JSON.stringify(output) as string | undefined;
+    return JSON.stringify(output);
   } catch {
     return undefined;
   }
