@@ -13,7 +13,7 @@ pipelines:
   repository:
     source: required
     steps: [{ name: filesystem }, { name: documentation }]
-  flaky: { steps: [{ name: first, uses: noop }, { name: second, uses: noop, options: { fail_attempts: 1 } }] }
+  flaky: { steps: [{ name: first, uses: noop, options: { duration_ms: 3000 } }, { name: second, uses: noop, options: { fail_attempts: 1 } }] }
   broken: { steps: [{ name: only, uses: noop, options: { fail_attempts: 9, fail_with: permanent } }] }
   pause: { steps: [{ name: short, uses: noop, options: { duration_ms: 3000 } }] }
   slow: { steps: [{ name: long, uses: noop, options: { duration_ms: 600000 } }] }
