@@ -54,8 +54,8 @@ export class TurnWalk {
   readonly jobs: StoredJob[];
   readonly pools: Pools = new Map([['resource:shared', { used: 0, max: SHARED_TOKENS }]]);
   readonly graph: PipelineGraph;
-  now: Micros = NOW;
-  private readonly leases = new Map<string, Micros>(WORKERS.map((worker) => [worker, NOW + LEASE]));
+  now: Micros;
+  private readonly leases: Map<string, Micros>;
   private readonly grants: Grant[] = [];
 
   constructor(
@@ -63,8 +63,10 @@ export class TurnWalk {
     private readonly choose: Choose,
     /** Told of every move that went to a job. */
     private readonly watch: (move: Move) => void = () => undefined,
-    jobCount = 2,
+    { jobCount = 2, start = NOW }: { jobCount?: number; start?: Micros } = {},
   ) {
+    this.now = start;
+    this.leases = new Map(WORKERS.map((worker) => [worker, start + LEASE]));
     this.graph = pipelineGraph(pipeline.steps);
     for (const step of pipeline.steps) {
       for (const { pool, max } of tokensOf(pipeline.name, step))
@@ -75,7 +77,7 @@ export class TurnWalk {
       const status = held ? 'scheduled' : 'pending';
       const open = held ? 0n : this.graph.roots;
       const id = `0190a0b0-0000-7000-8000-${index.toString().padStart(12, '0')}`;
-      return stored(draftOf({ pipeline, job: { id, status, open, dispatchedAt: held ? null : NOW } }), []);
+      return stored(draftOf({ pipeline, job: { id, status, open, dispatchedAt: held ? null : start } }), []);
     });
   }
 
