@@ -86,16 +86,18 @@ export class JobTransactions {
       await client.query('BEGIN');
       const drafts = await this.load(client, [...new Set(commands.map((command) => command.jobId))]);
       const facts = await this.readFacts(client, drafts);
-      const poolsBefore = new Map([...facts.pools].map(([name, pool]) => [name, pool.used]));
+      const poolsBefore = usedOf(facts.pools);
       const outcomes = commands.map((command): Outcome => {
         const loaded = drafts.get(command.jobId);
         if (!loaded) return { applied: null };
+        const used = usedOf(facts.pools);
         try {
           const statusBefore = loaded.draft.job.status;
           return { applied: { result: command.apply(loaded.draft, facts), statusBefore, ...loaded } };
         } catch (thrown) {
           // A rule that throws changes nothing, and takes no other job of the batch with it.
           drafts.delete(command.jobId);
+          for (const [name, pool] of facts.pools) pool.used = used.get(name) ?? pool.used;
           return { thrown };
         }
       });
@@ -138,6 +140,8 @@ export class JobTransactions {
     return { leases, pools: await lockPools(client, all) };
   }
 }
+
+const usedOf = (pools: Pools): Map<string, number> => new Map(Array.from(pools, ([name, pool]) => [name, pool.used]));
 
 const hasChanged = (draft: JobDraft): boolean => draft.changed || draft.changedRows.size > 0;
 
