@@ -148,6 +148,10 @@ describe('the graph over HTTP', () => {
   const found = async (q: string, rest = ''): Promise<string[]> =>
     (await search(q, rest)).map(({ kind, path, name }) => `${kind} ${path} ${name}`).sort();
 
+  it('takes a word that is repeated for one word', async () => {
+    expect(await search('walrus '.repeat(60).trim())).toEqual(await search('walrus'));
+  });
+
   it('searches names, paths and texts', async () => {
     expect(await found('walrus', `&repository=${id}`)).toEqual([
       'heading about.md About the walrus',
@@ -203,6 +207,7 @@ describe('the graph over HTTP', () => {
     ['/v1/search?q=', 'q'],
     ['/v1/search?q=%20', 'q'],
     ['/v1/search?q=a%00', 'q'],
+    [`/v1/search?q=${Array.from({ length: 33 }, (_, i) => `w${i}`).join('+')}`, 'q'],
     ['/v1/search?q=x&repository=me', 'repository'],
     ['/v1/search?q=x&limit=-1', 'limit'],
     ['/v1/search?q=x&cursor=y', 'cursor'],

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
+import { notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
+import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { DrainLimits } from '#shared/runtime/drain';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -94,6 +96,7 @@ export class StepWorker {
     });
     this.runner = new TurnRunner({
       ...{ pipelines, lease, clock, turns, settlement, attempts, opened, reporter, isDraining, log },
+      onTokensFree: () => notify(bus, SCHEDULER_WAKE),
     });
     this.strategy = new JetStreamPullStrategy(bus, {
       queues,
@@ -116,6 +119,7 @@ export class StepWorker {
   /** The first stage of the drain: no new turn. */
   async stopIntake(): Promise<void> {
     this.stopping.abort();
+    this.turns.giveUpWaiting();
     await this.strategy.close();
   }
 

@@ -84,3 +84,32 @@ describe('ActiveTurns', () => {
     expect(turns.size).toBe(0);
   });
 });
+
+describe('suspects that wait', () => {
+  it('go on one at a time, each when a turn has ended', async () => {
+    const turns = new ActiveTurns();
+    const running = turnOf('a', 0);
+    turns.setSuspect(running, true);
+    const order: string[] = [];
+    const first = turns.waitForSuspect().then((go) => order.push(`first ${go}`));
+    const second = turns.waitForSuspect().then((go) => order.push(`second ${go}`));
+    turns.wakeWaiter();
+    expect(order).toEqual([]);
+    turns.setSuspect(running, false);
+    turns.wakeWaiter();
+    await first;
+    expect(order).toEqual(['first true']);
+    turns.wakeWaiter();
+    await second;
+    expect(order).toEqual(['first true', 'second true']);
+  });
+
+  it('are few, and are sent away by a drain', async () => {
+    const turns = new ActiveTurns();
+    turns.setSuspect(turnOf('a', 0), true);
+    const waiting = Array.from({ length: 16 }, () => turns.waitForSuspect());
+    expect(await turns.waitForSuspect()).toBe(false);
+    turns.giveUpWaiting();
+    expect(await Promise.all(waiting)).toEqual(Array.from({ length: 16 }, () => false));
+  });
+});

@@ -1,9 +1,13 @@
 import type { ActiveTurn } from './active-turn';
 
+/** They hold slots while they wait, so that only a few may. */
+const MOST_SUSPECTS_WAITING = 16;
+
 /** This worker's memory: the turns that it has. */
 export class ActiveTurns {
   private readonly byKey = new Map<string, ActiveTurn>();
   private suspects = 0;
+  private readonly suspectWaiters: ((go: boolean) => void)[] = [];
   private waiters: (() => void)[] = [];
 
   get size(): number {
@@ -49,6 +53,26 @@ export class ActiveTurns {
     if (turn.suspect === suspect) return;
     turn.suspect = suspect;
     this.suspects += suspect ? 1 : -1;
+  }
+
+  /**
+   * Waits until no suspect runs here any more. One waiter goes on at a time.
+   * @returns false when too many wait already, or the waiting was given up
+   */
+  async waitForSuspect(): Promise<boolean> {
+    if (this.mayTakeSuspect()) return true;
+    if (this.suspectWaiters.length >= MOST_SUSPECTS_WAITING) return false;
+    return new Promise((resolve) => this.suspectWaiters.push(resolve));
+  }
+
+  /** Lets the next waiter go on, unless a suspect runs. Called whenever a turn has ended: so no waiter is forgotten. */
+  wakeWaiter(): void {
+    if (this.mayTakeSuspect()) this.suspectWaiters.shift()?.(true);
+  }
+
+  /** Sends all waiters away: the worker drains. */
+  giveUpWaiting(): void {
+    for (const go of this.suspectWaiters.splice(0)) go(false);
   }
 
   all(): IterableIterator<ActiveTurn> {

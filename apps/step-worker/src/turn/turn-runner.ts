@@ -4,6 +4,7 @@ import { isLimited } from '#shared/domain/pipeline';
 import { isSubset, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
 import type { Logger } from '#shared/runtime/logger';
+import { isPassingDatabaseError } from '#shared/store/database-error';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkerLease } from '../lease/worker-lease';
 import type { DatabaseClock } from '../lease/database-clock';
@@ -27,6 +28,8 @@ export interface TurnRunnerDeps {
   readonly opened: OpenedSteps;
   readonly reporter: TurnReporter;
   readonly isDraining: () => boolean;
+  /** A step has given its tokens back: parked ones may have them. */
+  readonly onTokensFree: () => void;
   readonly log: Logger;
 }
 
@@ -71,12 +74,15 @@ export class TurnRunner {
       return await this.run(turn);
     } catch (error) {
       const delayMs = troubleDelayMs(turn.delivery.deliveryCount);
-      log.error({ err: error, job: turn.message.job_id, again_in_ms: delayMs }, 'a turn could not be recorded');
+      const details = { err: error, job: turn.message.job_id, again_in_ms: delayMs };
+      if (isPassingDatabaseError(error)) log.warn(details, 'a turn waits for the database');
+      else log.error(details, 'a turn could not be recorded');
       return { kind: 'later', delayMs };
     } finally {
       settlement.ended(turn);
       turns.setSuspect(turn, false);
       turns.delete(turn);
+      turns.wakeWaiter();
     }
   }
 
@@ -122,7 +128,8 @@ export class TurnRunner {
   }
 
   private async claim(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {
-    const { lease, settlement, reporter } = this.deps;
+    const { lease, settlement, reporter, turns } = this.deps;
+    if (this.deps.isDraining()) return { kind: 'handed_back' };
     turn.fast = false;
     turn.current = undefined;
     turn.recorded = false;
@@ -140,6 +147,8 @@ export class TurnRunner {
       case 'later':
         return { kind: 'later', delayMs: result.delayMs };
       case 'suspect_waits':
+        // A few wait here for their turn; a crowd, as a worker leaves behind that had hundreds of slots, comes back.
+        if (await turns.waitForSuspect()) return null;
         return { kind: 'later', delayMs: suspectDelayMs(turn.delivery.deliveryCount) };
       case 'quarantined':
         this.deps.log.error(
@@ -238,6 +247,7 @@ export class TurnRunner {
     const keptIdx = kept?.idx ?? null;
     reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, current.idx, retry), keptIdx);
     if (ended.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, ended);
+    if (step && isLimited(step)) this.deps.onTokensFree();
     await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
     if (retry?.kind === 'retry' && !retry.viaScheduler) return this.nakFor(retry.delayMs);
     if (!kept) return DONE;

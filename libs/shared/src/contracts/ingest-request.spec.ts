@@ -136,3 +136,14 @@ describe('the parameters of the list', () => {
     expect(logsQuery.safeParse({ attempt: '0' }).success).toBe(false);
   });
 });
+
+describe('names that would pass unseen', () => {
+  it('refuses a step called __proto__ in the options', () => {
+    const body: unknown = JSON.parse('{"pipeline": "example", "options": {"__proto__": {"a": 1}}}');
+    expect(submitRequest.safeParse(body).error?.issues[0]?.path).toEqual(['options', '__proto__']);
+  });
+
+  it('refuses a NUL in the filter for a pipeline', () => {
+    expect(listQuery.safeParse({ pipeline: '\0' }).success).toBe(false);
+  });
+});

@@ -13,7 +13,7 @@ const DEFAULT_PAGE = 50;
 const MAX_TAGS = 50;
 
 /** Names of pipelines and steps; whether there is one of that name is another question. */
-const name = z.string().min(1).max(64);
+const name = storableString(1, 64);
 const tag = storableString(1, 128);
 /** Kept in an index, where an entry has a limit. */
 export const idempotencyKey = storableString(1, 255);
@@ -44,7 +44,8 @@ export const submitRequest = z.strictObject({
   branch: storableString(1, 255).nullish(),
   input: jsonObject.optional().describe('Any JSON object; handed to the steps.'),
   steps: z.array(name).min(1).max(MAX_STEPS).optional().describe('Run only these and what they need.'),
-  options: z.record(name, jsonObject).optional().describe("By step, over the pipeline's."),
+  // First as a whole: a record would pass over a key called __proto__.
+  options: jsonObject.pipe(z.record(name, jsonObject)).optional().describe("By step, over the pipeline's."),
   priority: z.enum(PRIORITIES).default('default'),
   eta: eta.nullish(),
   countdown: countdown.nullish(),

@@ -1,4 +1,6 @@
 import type { DataSource } from 'typeorm';
+import { InvalidInput, Unavailable } from '#shared/domain/errors';
+import { withClient } from '#shared/store/database';
 
 export interface SearchHit {
   readonly repository_id: string;
@@ -22,6 +24,9 @@ export interface SearchRequest {
 /** Of very common words only so many rows are ranked, or one query could read the whole graph. */
 const MAX_RANKED = 5_000;
 
+/** Characters of a text in which a snippet is looked for. */
+const SNIPPET_CHARACTERS = 20_000;
+
 const HEADLINE =
   'StartSel=**, StopSel=**, MaxFragments=2, MinWords=8, MaxWords=24, ShortWord=0, FragmentDelimiter=" … "';
 
@@ -37,20 +42,51 @@ WITH asked AS (
 )
 SELECT n.repository_id, n.kind, n.path, n.name, best.rank,
        CASE WHEN n.text = '' THEN n.path ELSE regexp_replace(
-         ts_headline('graph_words', n.text, asked.query, '${HEADLINE}'), '\\s+', ' ', 'g') END AS snippet
+         ts_headline('graph_words', left(n.text, ${SNIPPET_CHARACTERS}), asked.query, '${HEADLINE}'), '\\s+', ' ', 'g') END AS snippet
 FROM best JOIN nodes n USING (id), asked
 ORDER BY best.rank DESC, n.path, n.position, n.id`;
+
+/** Words that a query may have: each costs time for every place where it stands. */
+export const MAX_WORDS = 32;
+/** A search that takes longer is given up, so that a few of them cannot keep the database busy. */
+const SEARCH_LIMIT_MS = 3_000;
 
 /** Full-text search over names, paths and the text of documents. */
 export class GraphSearch {
   constructor(private readonly database: DataSource) {}
 
-  /** The best hits, best first. A query without a word finds nothing. */
-  search(request: SearchRequest): Promise<SearchHit[]> {
+  /**
+   * The best hits, best first. A query without a word finds nothing.
+   * @throws InvalidInput for too many words, Unavailable when it takes too long
+   */
+  async search(request: SearchRequest): Promise<SearchHit[]> {
     const { repository = null, kind = null, limit } = request;
-    return this.database.query(SEARCH, [searchableQuery(request.q), repository, kind, limit]);
+    const values = [boundedQuery(searchableQuery(request.q)), repository, kind, limit];
+    return withClient(this.database, async (client) => {
+      await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${SEARCH_LIMIT_MS}`);
+      const { rows } = await client.query<SearchHit>(SEARCH, values).catch((error: unknown) => {
+        throw isTimeout(error) ? new Unavailable('The search took too long: use fewer or rarer words.', 5) : error;
+      });
+      await client.query('COMMIT');
+      return rows;
+    });
   }
 }
+
+/** The query with each word once. @throws InvalidInput for more than `MAX_WORDS` different ones */
+function boundedQuery(q: string): string {
+  // In quotes the order of words matters, so those are left as they are; what they hold counts all the same.
+  const words = q.split(/\s+/).filter((word) => word !== '');
+  if (words.length <= MAX_WORDS) return q;
+  const distinct = [...new Set(words)];
+  if (distinct.length > MAX_WORDS || q.includes('"')) {
+    throw new InvalidInput([{ path: 'q', message: `has more than ${MAX_WORDS} words` }]);
+  }
+  return distinct.join(' ');
+}
+
+/** SQLSTATE 57014, query_canceled: here only by its time limit. */
+const isTimeout = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === '57014';
 
 /**
  * The query with spaces for the characters that the index has spaces for (see the migration), so that

@@ -57,12 +57,13 @@ SELECT extract(epoch FROM min(next_retry_at) - now())::float8 * 1000 AS in_ms FR
 WHERE status = 'retrying' AND awaits_scheduler`,
 };
 
-/** By `steps_parked`: rarely more than a few, and none where no step is limited. Longest first. */
+/** By `steps_parked`: none where no step is limited. Longest first, and no more than there are tokens. */
 const PARKED: NamedStatement = {
   name: 'parked_steps',
   text: `
 SELECT s.job_id, s.idx FROM steps s JOIN jobs j ON j.id = s.job_id
-WHERE s.status = 'parked' AND EXISTS (SELECT FROM pools WHERE used < max) ORDER BY j.dispatched_at LIMIT $1`,
+WHERE s.status = 'parked' AND EXISTS (SELECT FROM pools WHERE used < max) ORDER BY j.dispatched_at
+LIMIT least($1, (SELECT sum(max - used) FROM pools WHERE used < max))`,
 };
 
 export interface StepName {
