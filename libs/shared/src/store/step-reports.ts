@@ -22,12 +22,24 @@ export interface LogLine {
   readonly message: string;
 }
 
+/**
+ * Passes over rows that somebody is writing just now: it never waits, so it can neither hold up a settlement nor wait with
+ * one in a circle.
+ */
 const WRITE_PROGRESS: NamedStatement = {
   name: 'write_progress',
   text: `
-UPDATE steps SET progress = greatest(steps.progress, u.percent), message = u.message
-FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::real[], $5::text[]) AS u (job_id, idx, epoch, percent, message)
-WHERE steps.job_id = u.job_id AND steps.idx = u.idx AND steps.epoch = u.epoch AND steps.status = 'running'`,
+WITH said AS MATERIALIZED (
+  SELECT u.job_id, u.idx, u.percent, u.message
+  FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::real[], $5::text[])
+    AS u (job_id, idx, epoch, percent, message)
+  CROSS JOIN LATERAL (
+    SELECT FROM steps WHERE job_id = u.job_id AND idx = u.idx AND steps.epoch = u.epoch AND status = 'running'
+    FOR UPDATE SKIP LOCKED
+  ) free
+)
+UPDATE steps SET progress = greatest(steps.progress, said.percent), message = said.message
+FROM said WHERE steps.job_id = said.job_id AND steps.idx = said.idx`,
 };
 
 const WRITE_LOGS: NamedStatement = {
