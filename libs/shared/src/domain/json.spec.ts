@@ -50,7 +50,8 @@ function sortedByHand(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortedByHand);
   if (typeof value !== 'object' || value === null) return value;
   const keys = Object.keys(value).sort();
-  return keys.map((key) => ({ key, value: sortedByHand((value as Record<string, unknown>)[key]) }));
+  // Wrapped, so that an object without fields is no empty list.
+  return { fields: keys.map((key) => ({ key, value: sortedByHand((value as Record<string, unknown>)[key]) })) };
 }
 
 describe('storableJsonText', () => {
