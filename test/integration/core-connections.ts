@@ -4,24 +4,17 @@ import type { Database, NamedStatement } from '#shared/store/database';
 import { until } from '../support/poll';
 import type { TestDatabase } from '../support/test-database';
 
-interface Asked extends NamedStatement {
+/** What a statement is asked with. */
+export interface Asked extends NamedStatement {
   readonly values: unknown[];
+  readonly query_timeout?: number;
 }
 
-/**
- * The same database, but that one of its statements reads as `change` has it: for showing that a test would go red
- * without a part of it.
- */
-export function withStatement(
-  { name }: NamedStatement,
-  change: (text: string) => string,
-  database: Database,
-): Database {
+/** The same database, but that each statement is changed, or something done, before it is run. */
+function through(database: Database, before: (asked: Asked) => Asked | Promise<Asked>): Database {
   const wrap = (client: PoolClient): PoolClient => {
-    const query = (asked: Asked | string): unknown =>
-      typeof asked === 'string' || asked.name !== name
-        ? client.query(asked as string)
-        : client.query({ ...asked, text: change(asked.text) });
+    const query = async (asked: Asked | string): Promise<unknown> =>
+      client.query(typeof asked === 'string' ? asked : await before(asked));
     return { query, end: () => client.end() } as unknown as PoolClient;
   };
   const createQueryRunner = (): QueryRunner => {
@@ -31,6 +24,23 @@ export function withStatement(
   };
   return { createQueryRunner } as unknown as DataSource;
 }
+
+/**
+ * The same database, but that one of its statements reads as `change` has it: for showing that a test would go red
+ * without a part of it.
+ */
+export const withStatement = (
+  { name }: NamedStatement,
+  change: (text: string) => string,
+  database: Database,
+): Database => through(database, (asked) => (asked.name === name ? { ...asked, text: change(asked.text) } : asked));
+
+/** The same database, but that somebody looks at each statement before it is run, and may do something first. */
+export const watched = (database: Database, look: (asked: Asked) => void | Promise<void>): Database =>
+  through(database, async (asked) => {
+    await look(asked);
+    return asked;
+  });
 
 /** Replaces a part of a text. @throws when it is not there: then the copy would be the original */
 export const without =

@@ -7,6 +7,7 @@ import { handBack, releaseJob } from '#shared/domain/turn/mend';
 import { type Facts, JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { CHAIN, failure, MEASURED, pipelineOf, set, stepNamed } from '../support/drafts';
+import { watched } from './core-connections';
 import { type CoreStage, newJobId, openStage } from './core-stage';
 
 let stage: CoreStage;
@@ -121,6 +122,20 @@ describe('JobTransactions', () => {
     await expect(cancel()).rejects.toThrow();
     await expect(cancel()).resolves.toMatchObject({ result: 'cancelling' });
     expect((await stage.read(id)).fields.version).toBe(2);
+  });
+
+  it('asks nothing without a limit to the wait for an answer: a line that falls silent is noticed', async () => {
+    const limits = new Map<string, number | undefined>();
+    const looked = watched(
+      await stage.connect(1),
+      ({ name, query_timeout: limitMs }) => void limits.set(name, limitMs),
+    );
+    const others = new JobTransactions(looked, stage.pipelines);
+    const id = await stage.put(chain);
+    await others.run({ jobId: id, apply: (draft) => cancelJob(draft) });
+    await others.close();
+    expect([...limits.keys()]).toEqual(['begin', 'lock_jobs', 'read_steps', 'write_drafts', 'commit']);
+    for (const limitMs of limits.values()) expect(limitMs).toBeLessThanOrEqual(20_000);
   });
 
   it('keeps the due time of a job that is held, and drops it with the release', async () => {

@@ -4,7 +4,7 @@ import { isLimited } from '#shared/domain/pipeline';
 import type { JobStatus } from '#shared/domain/status';
 import { JobDraft, type Micros, type Pools } from '#shared/domain/turn/job-draft';
 import { tokensOf, type TokenNeed } from '#shared/domain/turn/tokens';
-import { execute } from '#shared/store/database';
+import { execute, type NamedStatement } from '#shared/store/database';
 import { GroupCommit } from '#shared/store/group-commit';
 import {
   ADD_POOLS,
@@ -42,6 +42,9 @@ export interface Applied<Result> {
   readonly statusBefore: JobStatus;
   readonly pipeline: StoredPipeline;
 }
+
+const BEGIN: NamedStatement = { name: 'begin', text: 'BEGIN' };
+const COMMIT: NamedStatement = { name: 'commit', text: 'COMMIT' };
 
 type Command = JobCommand<unknown>;
 type Outcome = { readonly applied: Applied<unknown> | null } | { readonly thrown: unknown };
@@ -83,7 +86,7 @@ export class JobTransactions {
 
   private async commit(commands: Command[]): Promise<Outcome[]> {
     return this.lane.run(async (client) => {
-      await client.query('BEGIN');
+      await execute(client, BEGIN, []);
       const drafts = await this.load(client, [...new Set(commands.map((command) => command.jobId))]);
       const facts = await this.readFacts(client, drafts);
       const poolsBefore = usedOf(facts.pools);
@@ -103,7 +106,7 @@ export class JobTransactions {
       });
       await write(client, [...drafts.values()].map((loaded) => loaded.draft).filter(hasChanged));
       await writePools(client, facts.pools, poolsBefore);
-      await client.query('COMMIT');
+      await execute(client, COMMIT, []);
       return outcomes;
     });
   }
