@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import { storableJsonText } from '#shared/domain/json';
 import type { NewJob } from '#shared/domain/new-job';
@@ -65,6 +66,14 @@ const FIND_BY_KEY: NamedStatement = {
   text: 'SELECT id, idempotency_key, request_hash FROM jobs WHERE idempotency_key = ANY ($1::text[])',
 };
 
+interface OwnerRow {
+  readonly id: string;
+  readonly idempotency_key: string;
+  readonly request_hash: string | null;
+}
+
+const MOST_TRIES = 5;
+
 /** Stores new jobs: whatever arrives while one commit is under way goes into the next. */
 export class JobSubmission {
   private readonly group: GroupCommit<NewJob, SubmitOutcome>;
@@ -88,28 +97,33 @@ export class JobSubmission {
 
   private insert(jobs: NewJob[]): Promise<SubmitOutcome[]> {
     return withClient(this.database, async (client) => {
-      const inserted = await execute<InsertedRow>(client, INSERT_JOBS, columnsOf(jobs));
-      const rows = new Map(inserted.map((row) => [row.id, row]));
-      const refused = jobs.filter((job) => !rows.has(job.id));
-      const owners = new Map<string, { id: string; request_hash: string | null }>();
-      if (refused.length > 0) {
-        const keys = refused.map((job) => job.idempotencyKey);
-        const found = await execute<{ id: string; idempotency_key: string; request_hash: string | null }>(
-          client,
-          FIND_BY_KEY,
-          [keys],
-        );
-        for (const row of found) owners.set(row.idempotency_key, row);
+      const outcomes = new Map<string, SubmitOutcome>();
+      // A job that has a key and yet no owner of it met one that was deleted between the two statements: the key is free.
+      for (let tries = 0; tries < MOST_TRIES && outcomes.size < jobs.length; tries += 1) {
+        const left = jobs.filter((job) => !outcomes.has(job.id));
+        for (const row of await execute<InsertedRow>(client, INSERT_JOBS, columnsOf(left))) {
+          outcomes.set(row.id, created(row));
+        }
+        const refused = left.filter((job) => !outcomes.has(job.id));
+        if (refused.length > 0) await addOwners(client, refused, outcomes);
       }
       return jobs.map((job) => {
-        const row = rows.get(job.id);
-        if (row) return created(row);
-        const owner = owners.get(job.idempotencyKey ?? '');
-        // Only a job deleted between the two statements has no owner; its key is free for another try.
-        if (!owner) throw new Error(`job ${job.id} was not stored: its idempotency key was just freed`);
-        return { kind: owner.request_hash === job.requestHash ? 'repeated' : 'key_taken', jobId: owner.id };
+        const outcome = outcomes.get(job.id);
+        if (!outcome) throw new Error(`job ${job.id} was not stored: its idempotency key is freed again and again`);
+        return outcome;
       });
     });
+  }
+}
+
+async function addOwners(client: PoolClient, refused: NewJob[], outcomes: Map<string, SubmitOutcome>): Promise<void> {
+  const rows = await execute<OwnerRow>(client, FIND_BY_KEY, [refused.map((job) => job.idempotencyKey)]);
+  const owners = new Map(rows.map((row) => [row.idempotency_key, row]));
+  for (const job of refused) {
+    const owner = owners.get(job.idempotencyKey ?? '');
+    if (!owner) continue;
+    const kind = owner.request_hash === job.requestHash ? 'repeated' : 'key_taken';
+    outcomes.set(job.id, { kind, jobId: owner.id });
   }
 }
 
