@@ -35,7 +35,12 @@ interface Jobs {
 }
 
 async function putJobs(): Promise<Jobs> {
-  const limits: Partial<StepDefinition>[] = [{}, { concurrency: 50 }, { resources: { p: 1, q: 1 } }, { resources: { q: 1 }, concurrency: 40 }];
+  const limits: Partial<StepDefinition>[] = [
+    {},
+    { concurrency: 50 },
+    { resources: { p: 1, q: 1 } },
+    { resources: { q: 1 }, concurrency: 40 },
+  ];
   const ids: string[] = [];
   const pipelines: StoredPipeline[] = [];
   for (const name of ['p', 'q'])

@@ -1,0 +1,166 @@
+import { claimStep } from '#shared/domain/turn/claim';
+import { cancelJob } from '#shared/domain/turn/cancel';
+import { DueJobs, type ReleasedJob } from '#shared/store/jobs/due-jobs';
+import { JobTransactions } from '#shared/store/jobs/job-transactions';
+import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import { pipelineOf, set, stepNamed } from '../support/drafts';
+import { until } from '../support/poll';
+import { holdJob, untilWaiting } from './core-connections';
+import { type CoreStage, openStage } from './core-stage';
+
+let stage: CoreStage;
+let due: DueJobs;
+let pipeline: StoredPipeline;
+
+beforeAll(async () => {
+  stage = await openStage();
+  due = new DueJobs(await stage.connect(2));
+  pipeline = await stage.save(pipelineOf([stepNamed('a'), stepNamed('b', { needs: ['a'] }), stepNamed('c')]));
+});
+afterAll(async () => {
+  await due.close();
+  await stage.close();
+});
+
+/** A held job that is due in so many seconds. */
+async function putHeld(seconds: number): Promise<string> {
+  const id = await stage.put(pipeline, { fields: { status: 'scheduled', open: 0n, dispatchedAt: null } });
+  await stage.server.query(
+    `UPDATE jobs SET due_at = now() + $2 * interval '1 second', eta = now(), input = '{"n": 1}', source = '/s',
+                     source_type = 'local_path' WHERE id = $1`,
+    [id, seconds],
+  );
+  return id;
+}
+
+const ids = (jobs: ReleasedJob[]): string[] => jobs.map((job) => job.id);
+
+describe('DueJobs.release', () => {
+  it('releases what is due, with all that its first turns need, and leaves the rest', async () => {
+    const [past, future] = [await putHeld(-1), await putHeld(3_600)];
+    const before = await stage.read(future);
+    const released = await due.release(100);
+    const { fields, versions } = await stage.read(past);
+    expect(released).toEqual([
+      {
+        ...{ id: past, pipelineHash: pipeline.hash, priority: 'default', version: 2, opened: set(0, 2) },
+        dispatchedAt: fields.dispatchedAt,
+        data: {
+          ...{ source: '/s', source_type: 'local_path', branch: null, commit: null, input: { n: 1 }, options: {} },
+          outputs: {},
+        },
+      },
+    ]);
+    expect(fields).toMatchObject({ status: 'pending', open: set(0, 2), version: 2, run: 1 });
+    expect(versions.due_at).toBeNull();
+    expect(versions.queued_at?.getTime()).toBe(Math.floor((fields.dispatchedAt ?? 0) / 1_000));
+    expect(await stage.read(future)).toEqual(before);
+    expect(await due.release(100)).toEqual([]);
+    await stage.server.query('UPDATE jobs SET due_at = NULL WHERE id = $1', [future]);
+  });
+
+  it('releases nothing before its time, and each soon after it', async () => {
+    const waiting = new Map<string, number>();
+    for (const seconds of [0.05, 0.1, 0.15, 0.2, 0.25]) waiting.set(await putHeld(seconds), 0);
+    const query = 'SELECT id, (extract(epoch FROM due_at) * 1000000)::float8 AS due FROM jobs WHERE due_at IS NOT NULL';
+    for (const row of await stage.server.query<{ id: string; due: number }>(query)) waiting.set(row.id, row.due);
+    expect(await due.nextInMs()).toBeLessThanOrEqual(60);
+    const released: ReleasedJob[] = [];
+    await until(async () => {
+      released.push(...(await due.release(100)));
+      return released.length === waiting.size;
+    });
+    expect(new Set(ids(released))).toEqual(new Set(waiting.keys()));
+    for (const job of released) expect(job.dispatchedAt).toBeGreaterThanOrEqual(waiting.get(job.id) ?? Infinity);
+    expect(await due.nextInMs()).toBeNull();
+  });
+
+  it('takes the longest due first, no more than it is asked for', async () => {
+    const held = [await putHeld(-1), await putHeld(-3), await putHeld(-2)];
+    expect(ids(await due.release(2)).sort()).toEqual([held[1], held[2]].sort());
+    expect(ids(await due.release(2))).toEqual([held[0]]);
+  });
+
+  it('releases each job once, however many do it at once', async () => {
+    const held: string[] = [];
+    while (held.length < 150) held.push(await putHeld(-1));
+    const database = await stage.connect(6);
+    const releasers = Array.from({ length: 6 }, () => new DueJobs(database));
+    const released: string[] = [];
+    await Promise.all(
+      releasers.map(async (releaser) => {
+        for (;;) {
+          const jobs = await releaser.release(7);
+          released.push(...ids(jobs));
+          if (released.length >= held.length) return;
+        }
+      }),
+    );
+    for (const releaser of releasers) await releaser.close();
+    expect(released.sort()).toEqual(held.sort());
+    const [count] = await stage.server.query(
+      `SELECT count(*)::int AS n FROM jobs WHERE id = ANY ($1) AND version = 2`,
+      [held],
+    );
+    expect(count).toEqual({ n: 150 });
+  });
+
+  it('passes over a job that somebody is changing, and takes it afterwards if it is still held', async () => {
+    const [locked, free, cancelled] = [await putHeld(-3), await putHeld(-1), await putHeld(-2)];
+    const holders = [await holdJob(stage.server, locked), await holdJob(stage.server, cancelled)];
+    expect(ids(await due.release(10))).toEqual([free]);
+    await holders[1]?.query(`UPDATE jobs SET status = 'cancelled', due_at = NULL WHERE id = $1`, [cancelled]);
+    for (const holder of holders) await holder.commit();
+    expect(ids(await due.release(10))).toEqual([locked]);
+  });
+
+  it('gives a cancel that comes at the same moment either a held job or a pending one, never both', async () => {
+    const transactions = new JobTransactions(await stage.connect(2), stage.pipelines);
+    for (let round = 0; round < 30; round += 1) {
+      const id = await putHeld(-1);
+      const [released, cancel] = await Promise.all([
+        due.release(10),
+        transactions.run({ jobId: id, apply: (draft) => cancelJob(draft) }),
+      ]);
+      const { fields, versions } = await stage.read(id);
+      expect([released.length, cancel?.result, fields.status]).toEqual(
+        released.length === 1 ? [1, 'cancelling', 'cancelling'] : [0, 'cancelled', 'cancelled'],
+      );
+      expect(versions.due_at).toBeNull();
+    }
+    await transactions.close();
+  });
+
+  it('opens nothing for a claim that waits for the release of a job that is cancelled instead', async () => {
+    const id = await putHeld(-1);
+    const transactions = new JobTransactions(await stage.connect(2), stage.pipelines);
+    const holder = await holdJob(stage.server, id);
+    const claimed = transactions.run({
+      jobId: id,
+      apply: (draft, { leases, pools }) =>
+        claimStep(draft, {
+          ...{ run: 1, head: 0, worker: 'A', leases, pools, isOwn: () => false, knows: () => false },
+          mayTakeSuspect: () => true,
+        }),
+    });
+    await untilWaiting(stage.server, 1);
+    await holder.query(`UPDATE jobs SET status = 'cancelled', due_at = NULL WHERE id = $1`, [id]);
+    await holder.commit();
+    expect((await claimed)?.result).toEqual({ kind: 'nothing' });
+    await transactions.close();
+  });
+});
+
+describe('DueJobs.nextInMs', () => {
+  it('is the time until the next job is due, less than nothing when one is overdue, null when none is held', async () => {
+    expect(await due.nextInMs()).toBeNull();
+    const later = await putHeld(60);
+    const inMs = await due.nextInMs();
+    expect(inMs).toBeGreaterThan(50_000);
+    expect(inMs).toBeLessThanOrEqual(60_000);
+    await putHeld(-2);
+    expect(await due.nextInMs()).toBeLessThanOrEqual(-2_000);
+    await due.release(10);
+    await stage.server.query('UPDATE jobs SET due_at = NULL WHERE id = $1', [later]);
+  });
+});
