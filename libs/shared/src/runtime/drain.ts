@@ -90,7 +90,8 @@ export class Drain {
     const graceTimer = setTimeout(() => grace.abort(), graceMs);
     const limits: DrainLimits = {
       graceOver: grace.signal,
-      graceLeftMs: () => Math.max(0, graceMs - (performance.now() - startedAtMs)),
+      // A timer may fire a fraction of a millisecond early: what is over is over.
+      graceLeftMs: () => (grace.signal.aborted ? 0 : Math.max(0, graceMs - (performance.now() - startedAtMs))),
     };
     let closingTimer: NodeJS.Timeout | undefined;
     const limitReached = new Promise<false>((resolve) => {
