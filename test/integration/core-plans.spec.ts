@@ -1,0 +1,90 @@
+import type { PoolClient } from 'pg';
+import type { NamedStatement } from '#shared/store/database';
+import { withClient } from '#shared/store/database';
+import { LOCK_JOBS, READ_STEPS, WRITE_DRAFTS } from '#shared/store/jobs/draft-statements';
+import { FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
+import { LaneClient } from '#shared/store/lane-client';
+import { type CoreStage, openStage } from './core-stage';
+
+let stage: CoreStage;
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+
+/** What the tests need to see of a node of a plan. */
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** By what the rows are found: the name of an index, or `all of jobs` where a table is read whole. */
+async function pathsOf(client: PoolClient, { name, text }: NamedStatement): Promise<string[]> {
+  await client.query(`PREPARE "plan_of_${name}" AS ${text}`);
+  const count = Math.max(...[...text.matchAll(/\$(\d+)/g)].map(([, index]) => Number(index)));
+  const nulls = Array.from({ length: count }, () => 'NULL').join(', ');
+  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+    `EXPLAIN (FORMAT JSON) EXECUTE "plan_of_${name}" (${nulls})`,
+  );
+  await client.query(`DEALLOCATE "plan_of_${name}"`);
+  const nodes = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
+  const [plan] = rows[0]?.['QUERY PLAN'] ?? [];
+  if (!plan) throw new Error('there is no plan');
+  return nodes(plan.Plan).flatMap((node) => {
+    if (node['Index Name'] !== undefined) return [node['Index Name']];
+    return node['Node Type'] === 'Seq Scan' ? [`all of ${node['Relation Name']}`] : [];
+  });
+}
+
+/** Replaces what the tables hold by so many jobs of three steps, most of them over, and tells the planner. */
+async function fill(jobs: number): Promise<void> {
+  await stage.server.query('TRUNCATE jobs, steps, attempts');
+  await stage.server.query(
+    `INSERT INTO jobs (id, pipeline_hash, pipeline, status, priority, all_steps, roots, done, open, dispatched_at)
+     SELECT gen_random_uuid(), 'h', 'p', CASE WHEN n % 20 = 0 THEN 'running' ELSE 'completed' END, 'default', 7, 1,
+            CASE WHEN n % 20 = 0 THEN 0 ELSE 7 END, CASE WHEN n % 20 = 0 THEN 1 ELSE 0 END, now()
+     FROM generate_series(1, $1::int) n`,
+    [jobs],
+  );
+  await stage.server.query(
+    `INSERT INTO steps (job_id, idx, status, turn, attempts)
+     SELECT id, idx, CASE WHEN status = 'running' THEN 'running' ELSE 'completed' END, 0, 1 FROM jobs, generate_series(0, 2) idx`,
+  );
+  await stage.server.query(
+    `INSERT INTO attempts (job_id, idx, epoch, number, outcome, started_at, finished_at)
+     SELECT job_id, idx, 1, 1, 'completed', now(), now() FROM steps`,
+  );
+  await stage.server.query('ANALYZE jobs, steps, attempts');
+}
+
+const EXPECTED: [name: string, NamedStatement, string[]][] = [
+  ['the batch settlement', FAST_SETTLE, ['jobs_pkey', 'jobs_pkey']],
+  ['the locks of a transaction', LOCK_JOBS, ['jobs_pkey']],
+  ['the read of its steps', READ_STEPS, ['steps_pkey']],
+  ['the write of what changed', WRITE_DRAFTS, ['jobs_pkey']],
+];
+
+describe.each([0, 10, 200, 20_000])('with %s jobs in the tables', (jobs) => {
+  beforeAll(() => fill(jobs));
+
+  it.each(EXPECTED)('%s goes by primary keys alone, on a lane', async (_, statement, expected) => {
+    const lane = new LaneClient(await stage.connect(1));
+    const paths = await lane.run((client) => pathsOf(client, statement));
+    await lane.drop();
+    expect(paths).toEqual(expected);
+  });
+});
+
+it('would not, on a connection like any other: a small table is read whole', async () => {
+  await fill(10);
+  const paths = await withClient(await stage.connect(1), async (client) => {
+    await client.query('SET plan_cache_mode = force_generic_plan');
+    const found: string[] = [];
+    for (const [, statement] of EXPECTED) found.push(...(await pathsOf(client, statement)));
+    return found;
+  });
+  expect(paths).toEqual(expect.arrayContaining(['all of jobs', 'all of steps']));
+});
