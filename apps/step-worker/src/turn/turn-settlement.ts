@@ -76,6 +76,8 @@ export class TurnSettlement {
     return this.transactions.run({
       jobId,
       apply: (draft, { leases, pools }) => {
+        // Claimed anew under another lease, or applied again after its batch failed: it does not wait for itself.
+        turns.setSuspect(turn, false);
         const outcome = claimStep(draft, {
           run,
           head,
