@@ -91,7 +91,7 @@ export class StepWorker {
     const attempts = new AttemptRunner({
       handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }),
       data: new WorkDataReader(database),
-      ...{ pipelines, meter: this.meter, recorder: this.recorder, settlement },
+      ...{ pipelines, lease, meter: this.meter, recorder: this.recorder, settlement },
       onStuck: (step, job) => this.dieOfStuckStep(step, job),
     });
     this.runner = new TurnRunner({

@@ -6,6 +6,7 @@ import { NO_STEPS } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
+import type { WorkerLease } from '../lease/worker-lease';
 import type { AttemptMeter } from '../reports/attempt-meter';
 import type { ProgressRecorder } from '../reports/progress-recorder';
 import type { ActiveTurn, CurrentAttempt } from './active-turn';
@@ -17,6 +18,7 @@ export interface AttemptRunnerDeps {
   readonly handlers: ReadonlyMap<string, StepHandler<unknown>>;
   readonly pipelines: PipelineStore;
   readonly data: WorkDataReader;
+  readonly lease: WorkerLease;
   readonly meter: AttemptMeter;
   readonly recorder: ProgressRecorder;
   readonly settlement: TurnSettlement;
@@ -44,6 +46,11 @@ export class AttemptRunner {
     if (!step) throw new RangeError(`pipeline ${pipeline.definition.name} has no step ${current.idx}`);
     const data = this.dataOf(turn, pipeline, current.idx) ?? (await this.readData(turn, pipeline, current.idx));
     const { startedAt, end } = this.deps.meter.start();
+    // Reading takes time: the lease may have been lost since the begin was granted.
+    const { grantedBy } = current;
+    if (grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
+      return { kind: 'stopped', reason: 'stale', measured: end() };
+    }
     turn.startedAt = startedAt;
     const ended = await this.execute(turn, step, current, data);
     if (ended.kind === 'completed') turn.outputs.set(step.name, ended.output);
