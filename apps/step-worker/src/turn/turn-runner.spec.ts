@@ -1,0 +1,367 @@
+import type { Delivery } from '#shared/bus/work-consumer';
+import type { WorkMessage } from '#shared/contracts/work-message';
+import { pipelineGraph, type StepDefinition } from '#shared/domain/pipeline';
+import { type StepSet, stepsIn } from '#shared/domain/step-set';
+import type { ClaimOutcome } from '#shared/domain/turn/claim';
+import type { AttemptResult, SettleOutcome } from '#shared/domain/turn/end-attempt';
+import type { Logger } from '#shared/runtime/logger';
+import type { FastSettled } from '#shared/store/jobs/fast-settlement';
+import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import { draftOf, MEASURED, pipelineOf, set, stepNamed } from '../../../../test/support/drafts';
+import type { DatabaseClock } from '../lease/database-clock';
+import { Incarnation, type WorkerLease } from '../lease/worker-lease';
+import type { TurnReporter } from '../reports/turn-reporter';
+import type { ActiveTurn, CurrentAttempt } from './active-turn';
+import { ActiveTurns } from './active-turns';
+import type { AttemptRunner } from './attempt-runner';
+import type { OpenedSteps } from './opened-steps';
+import type { AttemptEnd } from './step-execution';
+import { TurnRunner } from './turn-runner';
+import type { TurnSettlement } from './turn-settlement';
+
+const JOB = '0190a0b0-0000-7000-8000-000000000001';
+const HORIZON = 1_000;
+const CHAIN = [stepNamed('a'), stepNamed('b', { needs: ['a'] }), stepNamed('c', { needs: ['b'] })];
+const DONE: AttemptEnd = { kind: 'completed', output: {} };
+type Settled = FastSettled & { kind: 'settled' };
+
+/** A fast settlement that went well. */
+const settled = (over: Partial<Settled> = {}): Settled => ({
+  ...{
+    kind: 'settled',
+    status: 'running',
+    statusBefore: 'pending',
+    version: 2,
+    opened: 0n,
+    kept: null,
+    dispatchedAt: 5,
+  },
+  ...over,
+});
+
+/** A worker whose database says what the test wants; `story` is what it did, in order. */
+class Bench {
+  readonly story: string[] = [];
+  readonly turns = new ActiveTurns();
+  lease = new Incarnation('me-1', HORIZON, Infinity);
+  draining = false;
+  repeatable = true;
+  claims: ClaimOutcome[] = [];
+  ends: AttemptEnd[] = [];
+  settles: (FastSettled | Error)[] = [];
+  readSettles: (SettleOutcome | Error)[] = [];
+  /** Called while a handler runs. */
+  during: (turn: ActiveTurn) => unknown = () => undefined;
+  /** Called while opened steps are published. */
+  duringPublish: () => unknown = () => undefined;
+  readonly runner: TurnRunner;
+  private readonly pipeline: StoredPipeline;
+
+  constructor(readonly steps: StepDefinition[] = CHAIN) {
+    const definition = pipelineOf(steps);
+    this.pipeline = { hash: 'h', definition, graph: pipelineGraph(steps) };
+    this.runner = new TurnRunner({
+      pipelines: {
+        peek: (hash: string) => (hash === 'h' ? this.pipeline : undefined),
+        find: async () => null,
+      } as unknown as PipelineStore,
+      lease: Object.defineProperty({}, 'current', { get: () => this.lease }) as WorkerLease,
+      clock: { now: () => 7 } as DatabaseClock,
+      turns: this.turns,
+      settlement: this.settlement(),
+      attempts: {
+        isRepeatable: () => this.repeatable,
+        run: async (turn: ActiveTurn, _: unknown, { idx, epoch }: CurrentAttempt) => {
+          this.story.push(`run ${idx}@${epoch}`);
+          this.during(turn);
+          return { ...(this.ends.shift() ?? DONE), measured: MEASURED };
+        },
+      } as unknown as AttemptRunner,
+      opened: {
+        publish: async (_: unknown, __: unknown, opened: StepSet) => {
+          if (opened === 0n) return;
+          this.story.push(`publish ${stepsIn(opened).join()}`);
+          this.duringPublish();
+        },
+      } as unknown as OpenedSteps,
+      reporter: new Proxy({}, { get: () => () => ({}) }) as TurnReporter,
+      isDraining: () => this.draining,
+      onTokensFree: () => this.story.push('tokens free'),
+      log: new Proxy({}, { get: () => () => undefined }) as Logger,
+    });
+  }
+
+  /** Takes a delivery and tells how it ended. */
+  async take(message: Partial<WorkMessage> | string = {}, deliveryCount = 1): Promise<string[]> {
+    const whole = { job_id: JOB, run: 1, head: 0, at: HORIZON + 1, read: false, pipeline_hash: 'h' };
+    const text = typeof message === 'string' ? message : JSON.stringify({ ...whole, ...message });
+    const say = (word: string) => (): void => void this.story.push(word);
+    const delivery: Delivery = {
+      ...{
+        queue: 'default',
+        priority: 'default',
+        data: Buffer.from(text),
+        text: () => text,
+        deliveryCount,
+        streamSeq: 1,
+      },
+      ...{ ack: say('ack'), working: say('working'), term: say('term') },
+      nak: (delayMs) => void this.story.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
+    };
+    await this.runner.take(delivery);
+    return this.story.splice(0);
+  }
+
+  private settlement(): TurnSettlement {
+    const applied = <T>(result: T): object => ({ result, draft: draftOf(), statusBefore: 'running' });
+    return {
+      ended: () => undefined,
+      claim: async () => {
+        this.story.push('claim');
+        return applied(this.claims.shift() ?? { kind: 'nothing' });
+      },
+      settleFast: async (turn: ActiveTurn) => {
+        this.story.push(`settle ${turn.unrecorded.map((step) => step.idx).join()}`);
+        turn.unrecorded = [];
+        const result = this.settles.shift() ?? settled();
+        if (result instanceof Error) throw result;
+        return result;
+      },
+      endAttempt: async (_: unknown, __: unknown, { idx, epoch }: CurrentAttempt, result: AttemptResult) => {
+        this.story.push(`end ${idx}@${epoch} ${result.kind}`);
+        const retry = result.kind === 'failed' ? result.retry(0) : null;
+        const outcome = this.readSettles.shift() ?? { kind: 'settled', kept: null, retry };
+        if (outcome instanceof Error) throw outcome;
+        return applied(outcome);
+      },
+      recordNow: async (turn: ActiveTurn) => {
+        this.story.push(`record ${[...turn.unrecorded.map((step) => step.idx), turn.current?.idx].join()}`);
+        turn.unrecorded = [];
+      },
+      handBack: async (_: string, idx: number, worker: string, epoch: number) => {
+        this.story.push(`hand back ${idx}@${epoch} of ${worker}`);
+        return true;
+      },
+    } as unknown as TurnSettlement;
+  }
+}
+
+const taken = (idx: number, epoch: number): ClaimOutcome => ({ kind: 'taken', idx, epoch, attempt: 1, suspect: false });
+
+describe('a delivery', () => {
+  it('of an opening, for the first time, begins unread, and is acked after the commit and what it opened is published', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [settled({ opened: set(1) })];
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'publish 1', 'ack']);
+  });
+
+  it.each<[string, Partial<WorkMessage>, number]>([
+    ['comes again', {}, 2],
+    ['is a repeat, or late', { read: true }, 1],
+    ['is of a later run', { run: 2 }, 1],
+    ['was opened before this worker registered', { at: HORIZON - 1 }, 1],
+    ['was opened at the moment at which it registered', { at: HORIZON }, 1],
+  ])('that %s is read first: nothing runs that was not claimed', async (_, message, deliveryCount) => {
+    const bench = new Bench();
+    expect(await bench.take(message, deliveryCount)).toEqual(['claim', 'ack']);
+    bench.claims = [taken(0, 2)];
+    expect(await bench.take(message, deliveryCount)).toEqual(['claim', 'run 0@2', 'end 0@2 completed', 'ack']);
+  });
+
+  it('of a limited step is read first', async () => {
+    for (const limit of [{ concurrency: 1 }, { resources: { gpu: 1 } }]) {
+      expect(await new Bench([stepNamed('a', limit)]).take()).toEqual(['claim', 'ack']);
+    }
+  });
+
+  it('under a lease that is over is neither begun nor claimed', async () => {
+    const bench = new Bench();
+    bench.lease.end();
+    expect(await bench.take()).toEqual(['nak 250']);
+    expect(await bench.take({}, 2)).toEqual(['nak 250']);
+  });
+
+  it('to a worker that drains is handed back untouched', async () => {
+    const bench = new Bench();
+    bench.draining = true;
+    expect(await bench.take()).toEqual(['nak']);
+  });
+
+  it('of a pipeline or a step that nobody knows is acked: its job is gone', async () => {
+    const bench = new Bench();
+    expect(await bench.take({ pipeline_hash: 'gone' })).toEqual(['ack']);
+    expect(await bench.take({ head: 3 })).toEqual(['ack']);
+  });
+
+  it.each(['', '{', 'null', '[]', '{"job_id":"x"}', '{"job_id":1e999}', JSON.stringify({ run: 1, head: 63 })])(
+    'that is no turn is terminated: %s',
+    async (text) => expect(await new Bench().take(text)).toEqual(['term']),
+  );
+
+  it('of a turn that is at work here already comes back later, and leaves that one alone', async () => {
+    const bench = new Bench();
+    let second: Promise<string[]> | undefined;
+    bench.during = () => (second ??= bench.take({}, 2));
+    const first = await bench.take();
+    expect(second).toBeDefined();
+    expect([first, await second].flat()).toEqual(expect.arrayContaining(['nak 1000', 'settle 0,1,2', 'ack']));
+    expect([first, await second].flat()).not.toContain('claim');
+    expect(bench.turns.size).toBe(0);
+  });
+
+  it('whose claim says so waits, ends, or is over', async () => {
+    const bench = new Bench();
+    bench.claims = [
+      { kind: 'later', delayMs: 2_500 },
+      { kind: 'quarantined', idx: 0 },
+    ];
+    expect(await bench.take({}, 2)).toEqual(['claim', 'nak 2500']);
+    expect(await bench.take({}, 3)).toEqual(['claim', 'ack']);
+  });
+
+  it('that cannot be recorded comes again, later and later, and is forgotten here', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [new Error('malformed')];
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'nak 500']);
+    expect(bench.turns.size).toBe(0);
+    bench.claims = [taken(0, 2)];
+    bench.readSettles = [new Error('malformed')];
+    expect(await bench.take({}, 4)).toEqual(['claim', 'run 0@2', 'end 0@2 completed', 'nak 4000']);
+    expect(bench.turns.size).toBe(0);
+  });
+});
+
+describe('a turn that goes on', () => {
+  it('runs on along a chain of steps that may run again, and records them together', async () => {
+    expect(await new Bench().take()).toEqual(['run 0@1', 'run 1@1', 'run 2@1', 'settle 0,1,2', 'ack']);
+  });
+
+  it.each<[string, StepDefinition[]]>([
+    ['of another queue', [stepNamed('a'), stepNamed('b', { needs: ['a'], queue: 'other' })]],
+    ['that needs a token', [stepNamed('a'), stepNamed('b', { needs: ['a'], concurrency: 1 })]],
+    ['that needs what others complete', [stepNamed('a'), stepNamed('x'), stepNamed('b', { needs: ['a', 'x'] })]],
+    ['that is one of several', [stepNamed('a'), stepNamed('b', { needs: ['a'] }), stepNamed('c', { needs: ['a'] })]],
+  ])('never runs on with a step %s', async (_, steps) => {
+    expect(await new Bench(steps).take()).toEqual(['run 0@1', 'settle 0', 'ack']);
+  });
+
+  it('never runs on past a result that is not recorded, unless both may run again', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'ack']);
+  });
+
+  it('never runs on when the worker drains, or has lost its lease', async () => {
+    const bench = new Bench();
+    bench.during = () => (bench.draining = true);
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'ack']);
+    const other = new Bench();
+    other.during = () => (other.lease = new Incarnation('me-2', HORIZON, Infinity));
+    expect(await other.take()).toEqual(['run 0@1', 'settle 0', 'ack']);
+  });
+
+  it('goes on with the step that it kept, and publishes the others first', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [settled({ opened: set(2), kept: 1 }), settled()];
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'publish 2', 'run 1@1', 'settle 1', 'ack']);
+  });
+
+  it('claims the step that it kept when its lease was lost before that began', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [settled({ opened: set(2), kept: 1 })];
+    bench.duringPublish = () => (bench.lease = new Incarnation('me-2', HORIZON, Infinity));
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'publish 2', 'claim', 'ack']);
+  });
+});
+
+describe('a turn whose step fails', () => {
+  const failed: AttemptEnd = {
+    ...{ kind: 'failed', outcome: 'failed', error: { message: 'x', kind: 'transient', code: null }, leastMs: 0 },
+  };
+
+  it('comes back after the delay that was recorded', async () => {
+    const bench = new Bench([stepNamed('a')]);
+    bench.ends = [failed];
+    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'nak 1000']);
+  });
+
+  it('is acked when the scheduler sees to the retry, and when there is none', async () => {
+    const back_off = { strategy: 'fixed', initial_ms: 60_000, factor: 2, max_ms: 60_000, jitter: 0 } as const;
+    for (const step of [stepNamed('a', { back_off }), stepNamed('a', { max_retries: 0 })]) {
+      const bench = new Bench([step]);
+      bench.ends = [failed];
+      expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'ack']);
+    }
+  });
+
+  it('records first what it had completed before', async () => {
+    const bench = new Bench();
+    bench.ends = [DONE, failed];
+    expect(await bench.take()).toEqual(['run 0@1', 'run 1@1', 'record 0,1', 'end 1@1 failed', 'nak 1000']);
+  });
+
+  it('says that tokens are free', async () => {
+    const bench = new Bench([stepNamed('a', { concurrency: 1 })]);
+    bench.claims = [taken(0, 2)];
+    bench.ends = [failed];
+    expect(await bench.take()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'tokens free', 'nak 1000']);
+  });
+});
+
+describe('a turn that is stale', () => {
+  const STALE: FastSettled = { kind: 'stale' };
+
+  it('drops what it did and acks', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [STALE];
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'ack']);
+    bench.claims = [taken(0, 2)];
+    bench.readSettles = [{ kind: 'stale' }];
+    expect(await bench.take({}, 2)).toEqual(['claim', 'run 0@2', 'end 0@2 completed', 'ack']);
+  });
+
+  it('asks the rows what became of it when a write of its own was in doubt', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [STALE];
+    bench.during = (turn) => (turn.inDoubt = true);
+    bench.claims = [taken(1, 2)];
+    bench.readSettles = [{ kind: 'settled', kept: null, retry: null }];
+    expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'claim', 'run 1@2', 'end 1@2 completed', 'ack']);
+  });
+
+  it('records nothing of a step that a flush has found stale', async () => {
+    const bench = new Bench();
+    bench.during = (turn) => (turn.stale = true);
+    expect(await bench.take()).toEqual(['run 0@1', 'ack']);
+  });
+});
+
+describe('a turn that is stopped by the drain', () => {
+  const stopped: AttemptEnd = { kind: 'stopped', reason: 'drain' };
+
+  it('gives back the step that it has claimed, and its message at once', async () => {
+    const bench = new Bench();
+    bench.claims = [taken(0, 4)];
+    bench.ends = [stopped];
+    expect(await bench.take({}, 2)).toEqual(['claim', 'run 0@4', 'hand back 0@4 of me-1', 'nak']);
+  });
+
+  it('hands back a step of which nothing is recorded', async () => {
+    const bench = new Bench();
+    bench.ends = [stopped];
+    expect(await bench.take()).toEqual(['run 0@1', 'nak']);
+  });
+
+  it('records what it had completed, and publishes what that opened', async () => {
+    const bench = new Bench();
+    bench.ends = [DONE, stopped];
+    bench.settles = [settled({ opened: set(1) })];
+    expect(await bench.take()).toEqual(['run 0@1', 'run 1@1', 'settle 0', 'publish 1', 'ack']);
+  });
+});
