@@ -61,6 +61,8 @@ async function ensureWorkStream(api: JetStreamManager): Promise<number> {
   const wanted = {
     subjects: [WORK_SUBJECTS],
     discard: DiscardPolicy.New,
+    // Without it `nats stream view` refuses to page through a work queue.
+    allow_direct: true,
     duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     description: 'Sluice: turns of jobs that are ready to run, one message each, gone once acknowledged.',
   } satisfies Partial<StreamUpdateConfig>;
