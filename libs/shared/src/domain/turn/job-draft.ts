@@ -58,6 +58,14 @@ export interface AttemptRecord {
   readonly nextDelayMs: number | null;
 }
 
+/** A step that has failed for good, to be kept until it is run again. */
+export interface DeadLetter {
+  readonly idx: number;
+  readonly error: StepError;
+  /** How many attempts it had. */
+  readonly attempts: number;
+}
+
 /** Token pools as the transaction has locked them: `used` is what the commit will write. */
 export type Pools = Map<string, { used: number; readonly max: number }>;
 
@@ -84,6 +92,9 @@ export class JobDraft {
   readonly rows: Map<number, StepRow>;
   readonly changedRows = new Set<number>();
   readonly attempts: AttemptRecord[] = [];
+  readonly deadLetters: DeadLetter[] = [];
+  /** Steps that run again: what was kept of their failures goes. */
+  redriven: StepSet = NO_STEPS;
   /** Steps that have been opened or mended and now need a message, and those whose tokens came free. */
   opened: StepSet = NO_STEPS;
   changed = false;
