@@ -1,21 +1,24 @@
 import { hostname } from 'node:os';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
-import { notify } from '#shared/bus/signals';
+import { listen, notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
-import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { DrainLimits } from '#shared/runtime/drain';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
 import { GraphStore } from '#shared/store/graph/graph-store';
+import { Cancels } from '#shared/store/jobs/cancels';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { StepReports } from '#shared/store/step-reports';
 import { WorkerRegistry } from '#shared/store/worker-registry';
+import { CancelWatch } from './cancel/cancel-watch';
+import { CancelledJobs } from './cancel/cancelled-jobs';
 import { createHandlers } from './handlers/handler-registry';
 import { DatabaseClock } from './lease/database-clock';
 import { type Incarnation, WorkerLease } from './lease/worker-lease';
@@ -37,6 +40,7 @@ export class StepWorker {
   readonly strategy: JetStreamPullStrategy;
   readonly lease: WorkerLease;
   private readonly turns = new ActiveTurns();
+  private readonly cancelWatch: CancelWatch;
   private readonly settlement: TurnSettlement;
   private readonly runner: TurnRunner;
   private readonly recorder: ProgressRecorder;
@@ -44,6 +48,7 @@ export class StepWorker {
   private readonly registry: WorkerRegistry;
   private readonly meter: AttemptMeter;
   private readonly stopping = new AbortController();
+  private readonly unlisten: () => void;
   private workingTimer: NodeJS.Timeout | undefined;
   private cpuBefore = process.cpuUsage();
   private cpuBeforeMs = performance.now();
@@ -71,9 +76,18 @@ export class StepWorker {
         capacity: config.concurrency,
       },
       load: () => this.load(),
-      renewed: (incarnation) => this.handBackUnknown(incarnation),
+      renewed: async (incarnation) => {
+        void this.cancelWatch.look();
+        await this.handBackUnknown(incarnation);
+      },
     });
     const { lease, turns } = this;
+    const wakeScheduler = (): void => void notify(bus, SCHEDULER_WAKE);
+    const cancelled = new CancelledJobs((heardAt) => lease.current.raiseHorizon(heardAt));
+    this.cancelWatch = new CancelWatch({
+      ...{ cancels: new Cancels(database), lease, turns, cancelled, onAcknowledged: wakeScheduler, log },
+    });
+    this.unlisten = listen(bus, CANCEL_BROADCAST, () => void this.cancelWatch.look());
     const reporter = new TurnReporter(bus, clock);
     this.recorder = new ProgressRecorder(new StepReports(database), reporter, log);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
@@ -96,7 +110,9 @@ export class StepWorker {
     });
     this.runner = new TurnRunner({
       ...{ pipelines, lease, clock, turns, settlement, attempts, opened, reporter, isDraining, log },
-      onTokensFree: () => notify(bus, SCHEDULER_WAKE),
+      cancelled,
+      onTokensFree: wakeScheduler,
+      onCancelledEnd: () => void this.cancelWatch.look(),
     });
     this.strategy = new JetStreamPullStrategy(bus, {
       queues,
@@ -129,6 +145,7 @@ export class StepWorker {
     for (const turn of this.turns.all()) turn.abort?.('drain');
     await Promise.race([this.turns.none(), later(HAND_BACK_MS)]);
     clearInterval(this.workingTimer);
+    this.unlisten();
     const { id } = this.lease.current;
     if (this.database.isInitialized && id !== '') {
       for (const step of await this.registry.runningOf(id)) {

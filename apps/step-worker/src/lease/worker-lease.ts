@@ -8,10 +8,21 @@ import type { DatabaseClock } from './database-clock';
 export class Incarnation {
   constructor(
     readonly id: string,
-    /** Database time of the registration: a message opened before it may have been cancelled unseen, and is read. */
-    readonly horizon: Micros,
+    private readFrom: Micros,
     private deadlineMs: number,
   ) {}
+
+  /**
+   * Database time of the registration, or of the newest cancel that was forgotten: a message opened before it may have
+   * been cancelled unseen, and is read.
+   */
+  get horizon(): Micros {
+    return this.readFrom;
+  }
+
+  raiseHorizon(to: Micros): void {
+    this.readFrom = Math.max(this.readFrom, to);
+  }
 
   /** Whether the lease still runs, by the monotonic clock, counted from before its renewal was sent. */
   isValid(): boolean {

@@ -46,9 +46,9 @@ export class AttemptRunner {
     if (!step) throw new RangeError(`pipeline ${pipeline.definition.name} has no step ${current.idx}`);
     const data = this.dataOf(turn, pipeline, current.idx) ?? (await this.readData(turn, pipeline, current.idx));
     const { startedAt, end } = this.deps.meter.start();
-    // Reading takes time: the lease may have been lost since the begin was granted.
+    // Reading takes time: the lease may have been lost, or the job cancelled, since the begin was granted.
     const { grantedBy } = current;
-    if (grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
+    if (turn.cancelled || grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
       return { kind: 'stopped', reason: 'stale', measured: end() };
     }
     turn.startedAt = startedAt;

@@ -4,9 +4,12 @@ import type { Json, JsonObject } from '#shared/domain/json';
 import { PermanentError, TransientError } from '#shared/domain/step-errors';
 import type { StepError } from '#shared/domain/turn/job-draft';
 
+/** Why a worker stops an attempt, besides its time-out. */
+export type StopReason = 'drain' | 'stale' | 'cancelled';
+
 /** Why an attempt was told to stop. */
 export class AttemptStopped extends Error {
-  constructor(readonly reason: 'timeout' | 'drain' | 'stale') {
+  constructor(readonly reason: 'timeout' | StopReason) {
     super(STOP_MESSAGES[reason]);
     this.name = 'AttemptStopped';
   }
@@ -16,6 +19,7 @@ const STOP_MESSAGES = {
   timeout: 'the attempt took longer than its time-out',
   drain: 'the worker is shutting down',
   stale: 'another worker owns this step by now',
+  cancelled: 'the job was cancelled',
 } as const;
 
 export type AttemptEnd =
@@ -26,8 +30,8 @@ export type AttemptEnd =
       readonly error: StepError;
       readonly leastMs: number;
     }
-  /** It was stopped by the worker, not by its own doing: nothing of it counts. */
-  | { readonly kind: 'stopped'; readonly reason: 'drain' | 'stale' };
+  /** It was stopped by the worker, not by its own doing. */
+  | { readonly kind: 'stopped'; readonly reason: StopReason };
 
 export interface AttemptRequest {
   readonly handler: StepHandler<unknown>;
@@ -132,7 +136,7 @@ export class StepExecution implements StepContext<unknown> {
 
   private failed(error: unknown): AttemptEnd {
     const stopped = this.stopReason?.reason;
-    if (stopped === 'drain' || stopped === 'stale') return { kind: 'stopped', reason: stopped };
+    if (stopped !== undefined && stopped !== 'timeout') return { kind: 'stopped', reason: stopped };
     if (stopped === 'timeout') {
       const message = `the attempt took longer than its time-out of ${this.request.timeoutMs} ms`;
       return { kind: 'failed', outcome: 'timeout', error: { message, kind: 'timeout', code: 'timeout' }, leastMs: 0 };

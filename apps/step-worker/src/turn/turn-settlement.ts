@@ -179,7 +179,8 @@ export class TurnSettlement {
 
   /** Steps of the turn's own queue that need no token, unless the turn should end now. */
   private keepable(turn: ActiveTurn, pipeline: StoredPipeline): StepSet {
-    if (this.deps.isDraining() || performance.now() - turn.startedAtMs > LONGEST_TURN_MS) return NO_STEPS;
+    if (turn.cancelled || this.deps.isDraining() || performance.now() - turn.startedAtMs > LONGEST_TURN_MS)
+      return NO_STEPS;
     if (!this.deps.lease.current.isValid()) return NO_STEPS;
     return keepableOf(pipeline, turn.message.head);
   }
