@@ -109,6 +109,7 @@ export class TurnBench {
         text: () => text,
         deliveryCount,
         streamSeq: 1,
+        forgetData: () => undefined,
       },
       ...{ ack: say('ack'), working: say('working'), term: say('term') },
       nak: (delayMs) => void this.story.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),

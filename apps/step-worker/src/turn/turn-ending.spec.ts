@@ -12,6 +12,7 @@ function said(ending: TurnEnding): string[] {
     text: () => '',
     deliveryCount: 1,
     streamSeq: 1,
+    forgetData: () => undefined,
     ack: () => words.push('ack'),
     nak: (delayMs) => words.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
     working: () => words.push('working'),

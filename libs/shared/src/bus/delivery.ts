@@ -12,6 +12,8 @@ export interface Delivery {
   /** 1 for the first. */
   readonly deliveryCount: number;
   readonly streamSeq: number;
+  /** Lets go of the data, for a delivery that is to be kept for long. */
+  forgetData(): void;
   ack(): void;
   /** Asks for another delivery, at once or after the delay. */
   nak(delayMs?: number): void;
@@ -25,6 +27,7 @@ const ACK = Buffer.from('+ACK');
 const NAK = Buffer.from('-NAK');
 const WORKING = Buffer.from('+WPI');
 const TERM = Buffer.from('+TERM');
+const NO_DATA = new Uint8Array();
 const NANOS_PER_MS = 1_000_000;
 
 /** Where a delivery came from: the consumer of one queue and priority. */
@@ -47,7 +50,7 @@ export class LiveDelivery implements Delivery {
   constructor(
     private readonly gate: AckGate,
     readonly source: DeliverySource,
-    readonly data: Uint8Array,
+    public data: Uint8Array,
     private readonly reply: string,
     said: AckReply,
   ) {
@@ -61,6 +64,11 @@ export class LiveDelivery implements Delivery {
   text(): string {
     const { buffer, byteOffset, byteLength } = this.data;
     return Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
+  }
+
+  /** The data are a part of what was read from the socket, which is much larger. */
+  forgetData(): void {
+    this.data = NO_DATA;
   }
 
   ack(): void {
