@@ -7,6 +7,7 @@ import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
 import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { DrainLimits } from '#shared/runtime/drain';
+import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
@@ -53,6 +54,7 @@ export class StepWorker {
     private readonly database: Database,
     bus: NatsBus,
     catalog: PipelineCatalog,
+    known: KnownHandlers,
   ) {
     const { config, log } = context;
     const queues = config.queues ?? catalog.queues;
@@ -89,7 +91,7 @@ export class StepWorker {
     });
     this.settlement = settlement;
     const attempts = new AttemptRunner({
-      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }),
+      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }, known),
       data: new WorkDataReader(database),
       ...{ pipelines, lease, meter: this.meter, recorder: this.recorder, settlement },
       onStuck: (step, job) => this.dieOfStuckStep(step, job),

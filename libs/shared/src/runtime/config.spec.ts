@@ -36,6 +36,7 @@ describe('loadConfig', () => {
       allowedOrigins: [],
       allowedHosts: [],
       stackFile: null,
+      handlersModule: null,
       leaseMs: 10_000,
       publishLimitMs: 5_000,
       flushLimitMs: 2_000,

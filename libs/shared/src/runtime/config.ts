@@ -35,6 +35,8 @@ export interface ServiceConfig {
   readonly allowedHosts: readonly string[];
   /** Where `npm start` says what it runs; null for a service that was started alone. */
   readonly stackFile: string | null;
+  /** A module with handlers beside those that ship; null in production. */
+  readonly handlersModule: string | null;
   /** Fixed in production, shortened by tests. */
   readonly leaseMs: number;
   readonly publishLimitMs: number;
@@ -92,6 +94,7 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     allowedOrigins: env.SLUICE_ALLOWED_ORIGINS,
     allowedHosts: env.SLUICE_ALLOWED_HOSTS,
     stackFile: env.SLUICE_INTERNAL_STACK_FILE ?? null,
+    handlersModule: env.SLUICE_INTERNAL_HANDLERS ?? null,
     leaseMs: env.SLUICE_INTERNAL_LEASE,
     publishLimitMs: env.SLUICE_INTERNAL_PUBLISH_LIMIT,
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,
