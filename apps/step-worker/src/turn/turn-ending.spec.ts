@@ -12,6 +12,8 @@ function said(ending: TurnEnding): string[] {
     text: () => '',
     deliveryCount: 1,
     streamSeq: 1,
+    reply: '$JS.ACK',
+    store: 0,
     ack: () => words.push('ack'),
     nak: (delayMs) => words.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
     working: () => words.push('working'),

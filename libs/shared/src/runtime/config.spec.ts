@@ -38,6 +38,8 @@ describe('loadConfig', () => {
       stackFile: null,
       handlersModule: null,
       leaseMs: 10_000,
+      stuckAfterMs: 30_000,
+      helpsBlockedLoop: true,
       publishLimitMs: 5_000,
       flushLimitMs: 2_000,
       sweepLookMs: 5_000,

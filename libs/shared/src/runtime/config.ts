@@ -39,6 +39,8 @@ export interface ServiceConfig {
   readonly handlersModule: string | null;
   /** Fixed in production, shortened by tests. */
   readonly leaseMs: number;
+  readonly stuckAfterMs: number;
+  readonly helpsBlockedLoop: boolean;
   readonly publishLimitMs: number;
   readonly flushLimitMs: number;
   readonly sweepLookMs: number;
@@ -96,6 +98,8 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     stackFile: env.SLUICE_INTERNAL_STACK_FILE ?? null,
     handlersModule: env.SLUICE_INTERNAL_HANDLERS ?? null,
     leaseMs: env.SLUICE_INTERNAL_LEASE,
+    stuckAfterMs: env.SLUICE_INTERNAL_STUCK_AFTER,
+    helpsBlockedLoop: !env.SLUICE_INTERNAL_NO_HELP_WHEN_BLOCKED,
     publishLimitMs: env.SLUICE_INTERNAL_PUBLISH_LIMIT,
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,
     sweepLookMs: env.SLUICE_INTERNAL_SWEEP_LOOK,
