@@ -7,6 +7,7 @@ import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
 import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { DrainLimits } from '#shared/runtime/drain';
+import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
@@ -21,6 +22,8 @@ import { CancelWatch } from './cancel/cancel-watch';
 import { CancelledJobs } from './cancel/cancelled-jobs';
 import { createHandlers } from './handlers/handler-registry';
 import { DatabaseClock } from './lease/database-clock';
+import { ThreadKeeper } from './keeper/keeper';
+import { TurnSlots } from './keeper/turn-slots';
 import { type Incarnation, WorkerLease } from './lease/worker-lease';
 import { AttemptMeter } from './reports/attempt-meter';
 import { ProgressRecorder } from './reports/progress-recorder';
@@ -39,25 +42,25 @@ const HAND_BACK_MS = 2_500;
 export class StepWorker {
   readonly strategy: JetStreamPullStrategy;
   readonly lease: WorkerLease;
-  private readonly turns = new ActiveTurns();
+  private readonly keeper: ThreadKeeper;
+  private readonly turns: ActiveTurns;
   private readonly cancelWatch: CancelWatch;
   private readonly settlement: TurnSettlement;
   private readonly runner: TurnRunner;
   private readonly recorder: ProgressRecorder;
   private readonly publisher: Publisher;
   private readonly registry: WorkerRegistry;
-  private readonly meter: AttemptMeter;
   private readonly stopping = new AbortController();
   private readonly unlisten: () => void;
   private workingTimer: NodeJS.Timeout | undefined;
-  private cpuBefore = process.cpuUsage();
-  private cpuBeforeMs = performance.now();
+  private saidTooLong = false;
 
   constructor(
     private readonly context: ServiceContext,
     private readonly database: Database,
     bus: NatsBus,
     catalog: PipelineCatalog,
+    known: KnownHandlers,
   ) {
     const { config, log } = context;
     const queues = config.queues ?? catalog.queues;
@@ -65,8 +68,14 @@ export class StepWorker {
     const isDraining = (): boolean => context.drain.draining;
     const pipelines = new PipelineStore(database);
     this.registry = new WorkerRegistry(database);
-    this.meter = new AttemptMeter(clock);
-    this.lease = new WorkerLease(this.registry, clock, log, {
+    const slots = new TurnSlots(config.concurrency);
+    this.turns = new ActiveTurns(slots);
+    this.keeper = new ThreadKeeper({
+      ...{ config, slots, log },
+      renewed: (renewal) => this.lease.renewed(renewal),
+      lost: (worker) => this.lease.lost(worker),
+    });
+    this.lease = new WorkerLease(this.registry, clock, log, this.keeper, {
       leaseMs: config.leaseMs,
       worker: {
         name: `${hostname()}-${process.pid}`,
@@ -75,7 +84,6 @@ export class StepWorker {
         queues,
         capacity: config.concurrency,
       },
-      load: () => this.load(),
       renewed: async (incarnation) => {
         void this.cancelWatch.look();
         await this.handBackUnknown(incarnation);
@@ -93,7 +101,7 @@ export class StepWorker {
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const opened = new OpenedSteps(new TurnPublisher(this.publisher), lease);
     const settlement = new TurnSettlement({
-      ...{ database, pipelines, lease, turns, isDraining },
+      ...{ database, pipelines, lease, turns, slots, isDraining },
       onRunning: (turn, settled, steps) => {
         if (!turn.pipeline) return;
         reporter.fastSettled(turn.message.job_id, turn.pipeline, settled, steps, turn.shown);
@@ -103,9 +111,10 @@ export class StepWorker {
     });
     this.settlement = settlement;
     const attempts = new AttemptRunner({
-      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }),
+      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }, known),
       data: new WorkDataReader(database),
-      ...{ pipelines, lease, meter: this.meter, recorder: this.recorder, settlement },
+      ...{ pipelines, lease, meter: new AttemptMeter(clock), recorder: this.recorder, settlement, slots },
+      stuckAfterMs: config.stuckAfterMs,
       onStuck: (step, job) => this.dieOfStuckStep(step, job),
     });
     this.runner = new TurnRunner({
@@ -119,6 +128,7 @@ export class StepWorker {
       slots: config.concurrency,
       ensure: () => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs }),
       onDelivery: (delivery) => void this.take(delivery),
+      onStore: (store) => (this.keeper.store = store),
       log,
     });
   }
@@ -126,6 +136,8 @@ export class StepWorker {
   /** Resolves when the database knows the worker: only then may it take turns. */
   async register(): Promise<boolean> {
     if (!(await connectWhenUp(this.database, this.context.log, this.stopping.signal))) return false;
+    await Promise.race([this.keeper.ready, aborted(this.stopping.signal)]);
+    if (this.stopping.signal.aborted) return false;
     await this.lease.start();
     const everyMs = this.context.config.ackWaitMs / 3;
     this.workingTimer = setInterval(() => this.sayWorking(everyMs), everyMs / 4).unref();
@@ -146,24 +158,37 @@ export class StepWorker {
     await Promise.race([this.turns.none(), later(HAND_BACK_MS)]);
     clearInterval(this.workingTimer);
     this.unlisten();
-    const { id } = this.lease.current;
-    if (this.database.isInitialized && id !== '') {
-      for (const step of await this.registry.runningOf(id)) {
-        await this.settlement.handBack(step.jobId, step.idx, id, step.epoch);
-      }
-      await this.recorder.flush();
-      await this.settlement.close();
-      await this.lease.stop();
+    try {
+      await this.handBackAll();
+    } finally {
+      await Promise.all([this.keeper.stop(), this.publisher.drain(1_000)]);
     }
-    await this.publisher.drain(1_000);
+  }
+
+  private async handBackAll(): Promise<void> {
+    const { id } = this.lease.current;
+    if (!this.database.isInitialized || id === '') return this.lease.stop();
+    for (const step of await this.registry.runningOf(id)) {
+      await this.settlement.handBack(step.jobId, step.idx, id, step.epoch);
+    }
+    await this.recorder.flush();
+    await this.settlement.close();
+    await this.lease.stop();
   }
 
   private async take(delivery: Delivery): Promise<void> {
+    if (!TurnSlots.fits(delivery.reply) && !this.saidTooLong) {
+      this.saidTooLong = true;
+      this.context.log.error(
+        { reply: delivery.reply },
+        'the reply subjects of this nats-server are too long to be watched: a step that blocks the event loop may run twice',
+      );
+    }
     await this.runner.take(delivery);
     this.strategy.release(delivery);
   }
 
-  /** Holds off the redelivery of what takes long. */
+  /** Holds off the redelivery of what takes long. While this loop stands still, the keeper does. */
   private sayWorking(everyMs: number): void {
     const now = performance.now();
     for (const turn of this.turns.all()) {
@@ -181,15 +206,6 @@ export class StepWorker {
         this.context.log.warn({ job: step.jobId, step: step.idx }, 'handed back a step that this worker does not run');
       }
     }
-  }
-
-  private load(): { running: number; cpuPercent: number; memoryMb: number } {
-    const cpu = process.cpuUsage(this.cpuBefore);
-    const elapsedMs = Math.max(1, performance.now() - this.cpuBeforeMs);
-    this.cpuBefore = process.cpuUsage();
-    this.cpuBeforeMs = performance.now();
-    const cpuPercent = Math.round((cpu.user + cpu.system) / elapsedMs) / 10;
-    return { running: this.turns.size, cpuPercent, memoryMb: this.meter.memory() };
   }
 
   private dieOfStuckStep(step: string, job: string): void {

@@ -5,6 +5,7 @@ import { NO_STEPS, type StepSet } from '#shared/domain/step-set';
 import type { Micros } from '#shared/domain/turn/job-draft';
 import type { FastStep } from '#shared/store/jobs/fast-settlement';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import { NO_SLOT } from '../keeper/turn-slots';
 import type { Incarnation } from '../lease/worker-lease';
 import type { StopReason } from './step-execution';
 
@@ -44,6 +45,8 @@ export class ActiveTurn {
   lastSignOfWorkMs = performance.now();
   /** Outputs known to this turn, by step name. */
   readonly outputs: Map<string, JsonObject>;
+  /** Where the keeper thread sees it. */
+  slot = NO_SLOT;
   /** Steps whose start has been told already. */
   shown: StepSet = NO_STEPS;
 

@@ -42,14 +42,13 @@ export interface AttemptRequest {
   readonly outputs: Readonly<Record<string, Json>>;
   readonly options: unknown;
   readonly timeoutMs: number | null;
+  /** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
+  readonly stuckAfterMs: number;
   readonly progress: (percent: number, message: string | null) => void;
   readonly log: (level: LogLevel, message: string) => void;
   /** Called when the handler goes on for long after it was told to stop. */
   readonly onStuck: () => void;
 }
-
-/** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
-const STUCK_AFTER_MS = 30_000;
 
 /** More than this an output may not be: it is kept, sent and shown. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -112,7 +111,7 @@ export class StepExecution implements StepContext<unknown> {
   stop(reason: AttemptStopped): void {
     if (this.stopReason || this.ended) return;
     this.stopReason = reason;
-    this.stuckTimer = setTimeout(this.request.onStuck, STUCK_AFTER_MS).unref();
+    this.stuckTimer = setTimeout(this.request.onStuck, this.request.stuckAfterMs).unref();
     this.controller?.abort(reason);
   }
 

@@ -13,6 +13,8 @@ function said(ending: TurnEnding): string[] {
     deliveryCount: 1,
     streamSeq: 1,
     forgetData: () => undefined,
+    reply: '$JS.ACK',
+    store: 0,
     ack: () => words.push('ack'),
     nak: (delayMs) => words.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
     working: () => words.push('working'),

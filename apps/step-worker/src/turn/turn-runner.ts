@@ -279,8 +279,9 @@ export class TurnRunner {
   ): AttemptResult {
     if (ended.kind === 'completed') return { kind: 'completed', output: ended.output };
     const { outcome, error, leastMs } = ended;
+    const naks = { pending: this.naks, workersAlive: this.deps.lease.workersAlive };
     const retry = (retryCount: number) =>
-      step ? decideRetry(step, error, retryCount, leastMs, this.naks) : { kind: 'final' as const };
+      step ? decideRetry(step, error, retryCount, leastMs, naks) : { kind: 'final' as const };
     return { kind: 'failed', outcome, error, retry };
   }
 

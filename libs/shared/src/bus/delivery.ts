@@ -14,6 +14,10 @@ export interface Delivery {
   readonly streamSeq: number;
   /** Lets go of the data, for a delivery that is to be kept for long. */
   forgetData(): void;
+  /** The subject that it is answered at. */
+  readonly reply: string;
+  /** Which store it came from: its answers reach that one's messages alone. See `WorkConsumerOptions.onStore`. */
+  readonly store: number;
   ack(): void;
   /** Asks for another delivery, at once or after the delay. */
   nak(delayMs?: number): void;
@@ -42,16 +46,16 @@ export class LiveDelivery implements Delivery {
   readonly priority: Priority;
   readonly deliveryCount: number;
   readonly streamSeq: number;
+  readonly store: number;
   /** Whether its slot was given back. */
   released = false;
   private ended = false;
-  private readonly store: number;
 
   constructor(
     private readonly gate: AckGate,
     readonly source: DeliverySource,
     public data: Uint8Array,
-    private readonly reply: string,
+    readonly reply: string,
     said: AckReply,
   ) {
     this.store = gate.store;

@@ -21,6 +21,8 @@ export interface WorkConsumerOptions {
   readonly ensure: () => Promise<void>;
   /** Takes a slot until `release`. */
   readonly onDelivery: (delivery: Delivery) => void;
+  /** The store is another one: what came from earlier ones can be answered no more. The first has the number 0. */
+  readonly onStore?: (store: number) => void;
   readonly log: BusLog;
 }
 
@@ -67,7 +69,10 @@ export class WorkConsumer {
     this.gate = new AckGate(bus, options.slots);
     this.store = new StoreKeeper(bus, options.ensure, options.log, {
       onReady: () => this.onReady(),
-      onOtherStore: () => this.gate.forget(),
+      onOtherStore: () => {
+        this.gate.forget();
+        options.onStore?.(this.gate.store);
+      },
     });
   }
 
