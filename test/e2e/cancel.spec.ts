@@ -1,23 +1,30 @@
 import { SHORT_TIMES } from '../faults/oracle';
 import { until } from '../support/poll';
 import { TestStack } from '../support/stack';
+import { testHandlers } from '../support/test-handlers';
 
 let stack: TestStack;
 
 beforeAll(async () => {
   const pipelines = `
 pipelines:
+  blocks: { steps: [{ name: computes, uses: test_block, options: { block_ms: 10000 } }] }
   endless: { steps: [{ name: first, uses: noop, options: { duration_ms: 3600000 } }, { name: second, uses: noop }] }
 `;
-  stack = await TestStack.start({ workers: 2, pipelines, env: { ...SHORT_TIMES, SLUICE_GRACE: '1s' } });
+  stack = await TestStack.start({
+    workers: 2,
+    pipelines,
+    env: { ...SHORT_TIMES, ...testHandlers(''), SLUICE_GRACE: '1s' },
+  });
 }, 60_000);
 
 afterAll(() => stack.stop(), 60_000);
 
 /** A job with a step that runs and has been recorded as running. */
-async function running(): Promise<string> {
+async function running(pipeline = 'endless'): Promise<string> {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(`${stack.url}/v1/ingest`, { method: 'POST', headers, body: '{"pipeline":"endless"}' });
+  const body = JSON.stringify({ pipeline });
+  const response = await fetch(`${stack.url}/v1/ingest`, { method: 'POST', headers, body });
   const { id } = (await response.json()) as { id: string };
   const runs = `SELECT FROM steps WHERE job_id = $1 AND status = 'running'`;
   await until(async () => (await stack.query(runs, [id])).length === 1, { deadlineMs: 10_000, what: 'a running step' });
@@ -58,6 +65,19 @@ it('reaches a worker that missed the word with the next renewal of its lease', a
   ]);
   await untilCancelled(id, 10_000);
 }, 30_000);
+
+it('does not wait for a worker whose event loop is blocked by another job', async () => {
+  const blocking = await running('blocks');
+  const id = await running();
+  await stack.query(`UPDATE jobs SET status = 'cancelling', cancel_at = now() WHERE id = $1`, [id]);
+  await untilCancelled(id, 15_000);
+  // The fault was there all the time.
+  expect(await shown(blocking)).toMatchObject({ status: 'running' });
+  await stack.query(`UPDATE jobs SET status = 'cancelling', cancel_at = now() WHERE id = $1`, [blocking]);
+  await until(async () => (await shown(blocking)).status !== 'cancelling', { deadlineMs: 30_000, what: 'its end' });
+  // What was completed in spite of the cancel is completed.
+  expect(await shown(blocking)).toMatchObject({ status: 'completed' });
+}, 60_000);
 
 it('ends although the worker that ran the step died, and counts that as a crash', async () => {
   const [victim] = stack.workers;

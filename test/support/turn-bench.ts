@@ -17,7 +17,7 @@ import { ActiveTurns } from '../../apps/step-worker/src/turn/active-turns';
 import type { AttemptRunner } from '../../apps/step-worker/src/turn/attempt-runner';
 import type { OpenedSteps } from '../../apps/step-worker/src/turn/opened-steps';
 import type { AttemptEnd } from '../../apps/step-worker/src/turn/step-execution';
-import { TurnRunner } from '../../apps/step-worker/src/turn/turn-runner';
+import { type Rest, TurnRunner } from '../../apps/step-worker/src/turn/turn-runner';
 import type { TurnSettlement } from '../../apps/step-worker/src/turn/turn-settlement';
 
 export const JOB = '0190a0b0-0000-7000-8000-000000000001';
@@ -46,6 +46,10 @@ export class TurnBench {
   readonly turns = new ActiveTurns();
   lease = new Incarnation('me-1', HORIZON, Infinity);
   draining = false;
+  /** Back-offs that this worker waits out already. */
+  resting = 0;
+  /** What the last delivery has to wait for; null: it was ended. */
+  rest: Rest | null = null;
   /** Whether the worker knows that the job was cancelled. */
   knownCancelled = false;
   repeatable = true;
@@ -58,6 +62,7 @@ export class TurnBench {
   /** Called while opened steps are published. */
   duringPublish: () => unknown = () => undefined;
   readonly runner: TurnRunner;
+  private delivery: Delivery | undefined;
   private readonly pipeline: StoredPipeline;
 
   constructor(readonly steps: StepDefinition[] = CHAIN) {
@@ -90,6 +95,8 @@ export class TurnBench {
       reporter: new Proxy({}, { get: () => () => ({}) }) as TurnReporter,
       isDraining: () => this.draining,
       cancelled: { has: () => this.knownCancelled } as unknown as CancelledJobs,
+      restLimits: () => ({ resting: this.resting, workersAlive: 1, longestMs: 15_000 }),
+      onRetryDueSoon: () => this.story.push('wake the scheduler'),
       onTokensFree: () => this.story.push('tokens free'),
       onCancelledEnd: () => this.story.push('look again'),
       log: new Proxy({}, { get: () => () => undefined }) as Logger,
@@ -116,7 +123,15 @@ export class TurnBench {
       ...{ ack: say('ack'), working: say('working'), term: say('term') },
       nak: (delayMs) => void this.story.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
     };
-    await this.runner.take(delivery);
+    this.rest = await this.runner.take(delivery);
+    this.delivery = delivery;
+    return this.story.splice(0);
+  }
+
+  /** Goes on with the delivery that rests. */
+  async resume(): Promise<string[]> {
+    if (!this.delivery || !this.rest) throw new Error('nothing rests');
+    this.rest = await this.runner.resume(this.delivery, this.rest);
     return this.story.splice(0);
   }
 

@@ -32,11 +32,14 @@ import { JetStreamPullStrategy } from './transport/jetstream-pull.strategy';
 import { ActiveTurns } from './turn/active-turns';
 import { AttemptRunner } from './turn/attempt-runner';
 import { OpenedSteps } from './turn/opened-steps';
-import { TurnRunner } from './turn/turn-runner';
+import { RestingTurns } from './turn/resting-turns';
+import { type Rest, TurnRunner } from './turn/turn-runner';
 import { TurnSettlement } from './turn/turn-settlement';
 
 /** After the grace: time for aborted handlers to end and for what they leave to be handed back. */
 const HAND_BACK_MS = 2_500;
+/** Longer back-offs are the scheduler's: a worker that dies with one in its memory is noticed after an ack wait. */
+const LONGEST_REST_MS = 15_000;
 
 /** The parts of a worker, put together: its mailbox, its lease, its memory, what it writes and what it tells. */
 export class StepWorker {
@@ -44,6 +47,7 @@ export class StepWorker {
   readonly lease: WorkerLease;
   private readonly keeper: ThreadKeeper;
   private readonly turns: ActiveTurns;
+  private readonly resting = new RestingTurns();
   private readonly cancelWatch: CancelWatch;
   private readonly settlement: TurnSettlement;
   private readonly runner: TurnRunner;
@@ -65,6 +69,7 @@ export class StepWorker {
     const { config, log } = context;
     const queues = config.queues ?? catalog.queues;
     const clock = new DatabaseClock();
+    const longestRestMs = Math.min(LONGEST_REST_MS, config.ackWaitMs / 2);
     const isDraining = (): boolean => context.drain.draining;
     const pipelines = new PipelineStore(database);
     this.registry = new WorkerRegistry(database);
@@ -120,6 +125,8 @@ export class StepWorker {
     this.runner = new TurnRunner({
       ...{ pipelines, lease, clock, turns, settlement, attempts, opened, reporter, isDraining, log },
       cancelled,
+      restLimits: () => ({ resting: this.resting.size, workersAlive: lease.workersAlive, longestMs: longestRestMs }),
+      onRetryDueSoon: wakeScheduler,
       onTokensFree: wakeScheduler,
       onCancelledEnd: () => void this.cancelWatch.look(),
     });
@@ -148,6 +155,7 @@ export class StepWorker {
   async stopIntake(): Promise<void> {
     this.stopping.abort();
     this.turns.giveUpWaiting();
+    this.resting.giveUp();
     await this.strategy.close();
   }
 
@@ -184,8 +192,22 @@ export class StepWorker {
         'the reply subjects of this nats-server are too long to be watched: a step that blocks the event loop may run twice',
       );
     }
-    await this.runner.take(delivery);
+    let rest = await this.runner.take(delivery);
     this.strategy.release(delivery);
+    while (rest) rest = await this.goOn(delivery, rest);
+  }
+
+  /** Waits a turn's rest out and goes on with it. @returns its next rest, if there is one */
+  private async goOn(delivery: Delivery, rest: Rest): Promise<Rest | null> {
+    const endsAtMs = performance.now() + rest.delayMs;
+    const isOver = await this.resting.wait(rest.delayMs);
+    if (!isOver || !(await this.strategy.resume(delivery))) {
+      delivery.nak(Math.max(1, endsAtMs - performance.now()));
+      return null;
+    }
+    const next = await this.runner.resume(delivery, rest);
+    this.strategy.release(delivery);
+    return next;
   }
 
   /** Holds off the redelivery of what takes long. While this loop stands still, the keeper does. */

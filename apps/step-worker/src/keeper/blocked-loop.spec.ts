@@ -2,6 +2,7 @@ import { BlockedLoop, type BegunTurn } from './blocked-loop';
 import type { WatchedStep, WatchedTurn } from './turn-slots';
 
 const ACK_WAIT_MS = 30_000;
+const LEASE_MS = 10_000;
 
 class Bench {
   turns: WatchedTurn[] = [];
@@ -11,11 +12,13 @@ class Bench {
   holds = true;
   readonly working: string[] = [];
   readonly recorded: string[] = [];
+  readonly acknowledged: string[][] = [];
   readonly lines: [level: string, fields: Record<string, unknown>, message: string][] = [];
   deaths = 0;
   readonly loop = new BlockedLoop({
     slots: { turns: () => this.turns.values() as Generator<WatchedTurn>, holds: () => this.holds },
     ackWaitMs: ACK_WAIT_MS,
+    leaseMs: LEASE_MS,
     stuckAfterMs: 30_000,
     store: () => this.store,
     sayWorking: (reply) => this.working.push(reply),
@@ -23,6 +26,7 @@ class Bench {
       this.recorded.push(...turns.map(({ reply }) => reply));
       return this.recording;
     },
+    acknowledgeCancels: async (atWork) => void this.acknowledged.push([...atWork]),
     die: () => (this.deaths += 1),
     log: {
       warn: (fields: object, message: string) => this.lines.push(['warn', { ...fields }, message]),
@@ -136,5 +140,21 @@ describe('BlockedLoop', () => {
       { step: 'crunch', handler: 'numbers', job: 'job-of-a', blocked_ms: 36_000 },
       expect.stringContaining('this worker ends with it'),
     ]);
+  });
+
+  it('acknowledges cancels but of what is in a slot, once the main thread must have noticed that it slept', async () => {
+    const bench = new Bench();
+    bench.turns = [turn('a'), turn('waiting', {}, null)];
+    bench.stand(14);
+    expect(bench.acknowledged).toEqual([]);
+    bench.loop.look(15_000, 15_000);
+    // One at a time: the first is not done yet.
+    bench.loop.look(15_100, 15_100);
+    expect(bench.acknowledged).toEqual([['job-of-a', 'job-of-waiting']]);
+    await Promise.resolve();
+    await Promise.resolve();
+    bench.turns = [];
+    bench.loop.look(15_200, 15_200);
+    expect(bench.acknowledged).toEqual([['job-of-a', 'job-of-waiting'], []]);
   });
 });

@@ -4,6 +4,8 @@ import type { TurnSlotReader, WatchedStep, WatchedTurn } from './turn-slots';
 /** A loop that stands still for longer is worth a line. */
 const COMPLAIN_AFTER_MS = 1_000;
 const LONGEST_SILENCE_MS = 60_000;
+/** Of leases: longer than the main thread can have taken itself for awake. */
+const SLEPT_LEASES = 1.5;
 /** So many steps are named in a line. */
 const MOST_NAMED = 10;
 
@@ -13,6 +15,7 @@ export type BegunTurn = WatchedTurn & { readonly step: WatchedStep };
 export interface BlockedLoopDeps {
   readonly slots: Pick<TurnSlotReader, 'turns' | 'holds'>;
   readonly ackWaitMs: number;
+  readonly leaseMs: number;
   readonly stuckAfterMs: number;
   /** Which store deliveries come from now. */
   readonly store: () => number;
@@ -20,6 +23,8 @@ export interface BlockedLoopDeps {
   readonly sayWorking: (reply: string) => void;
   /** Records that these run. @returns whether it is done; else it is asked again. Never rejects */
   readonly record: (turns: readonly BegunTurn[]) => Promise<boolean>;
+  /** Acknowledges cancels for this worker, but those of the named jobs. Never rejects */
+  readonly acknowledgeCancels: (atWork: readonly string[]) => Promise<void>;
   /** Ends the process at once: nothing less ends a step that blocks the loop. */
   readonly die: () => void;
   readonly log: Pick<Logger, 'warn' | 'fatal'>;
@@ -27,14 +32,15 @@ export interface BlockedLoopDeps {
 
 /**
  * Does for a main thread whose loop stands still what that cannot do: says that its turns are at work, records that
- * their steps run (the sweep would take them for lost), tells the operator who is at it, and ends what is past all
- * limits. While the loop turns it does nothing: answers of one delivery over two connections have no order.
+ * their steps run (the sweep would take them for lost), acknowledges cancels of jobs that it has nothing of, tells the
+ * operator who is at it, and ends what is past all limits. While the loop turns it does nothing: answers of one delivery over two connections have no order.
  */
 export class BlockedLoop {
   private stoodMs = 0;
   private complainAtMs = COMPLAIN_AFTER_MS;
   private readonly saidAtMs = new Map<string, number>();
   private readonly told = new Set<string>();
+  private acknowledging = false;
 
   constructor(private readonly deps: BlockedLoopDeps) {}
 
@@ -47,6 +53,7 @@ export class BlockedLoop {
     if (stoodMs < COMPLAIN_AFTER_MS) return;
     const begun = turns.filter((turn): turn is BegunTurn => turn.step !== null);
     this.record(begun);
+    this.acknowledge(turns);
     const running = begun.filter(({ step }) => step.runs);
     if (stoodMs >= this.complainAtMs) this.complain(running, nowMs);
     this.endStuck(running, nowMs);
@@ -81,6 +88,16 @@ export class BlockedLoop {
     void this.deps.record(unrecorded).then((done) => {
       for (const { reply } of done ? [] : unrecorded) this.told.delete(reply);
     });
+  }
+
+  /**
+   * Nobody's cancel waits for this loop. By now the main thread has slept through a lease: when it wakes up, it reads
+   * before it begins anything that was opened before (`WorkerLease.current`), so what is in no slot never begins unread.
+   */
+  private acknowledge(turns: readonly WatchedTurn[]): void {
+    if (this.stoodMs < this.deps.leaseMs * SLEPT_LEASES || this.acknowledging) return;
+    this.acknowledging = true;
+    void this.deps.acknowledgeCancels(turns.map(({ jobId }) => jobId)).then(() => (this.acknowledging = false));
   }
 
   private complain(running: readonly BegunTurn[], nowMs: number): void {

@@ -1,8 +1,11 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { NatsBus } from '#shared/bus/nats-bus';
 import { createLogger, type Logger } from '#shared/runtime/logger';
+import { notify } from '#shared/bus/signals';
+import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase, type Database } from '#shared/store/database';
+import { Cancels } from '#shared/store/jobs/cancels';
 import { RunningRecord } from '#shared/store/jobs/running-record';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { BlockedLoop, type BegunTurn } from './blocked-loop';
@@ -29,6 +32,7 @@ class KeeperThread {
   private readonly signals: LoopSignals;
   private readonly renewal: LeaseRenewal;
   private readonly running: RunningRecord;
+  private readonly cancels: Cancels;
   private readonly load = new ProcessLoad();
   private readonly stopping = new AbortController();
   private timer: NodeJS.Timeout | undefined;
@@ -49,6 +53,7 @@ class KeeperThread {
     this.slots = new TurnSlotReader(settings.slots);
     this.signals = new LoopSignals(settings.signals);
     this.running = new RunningRecord(this.database);
+    this.cancels = new Cancels(this.database);
     const registry = new WorkerRegistry(this.database);
     this.renewal = new LeaseRenewal({
       leaseMs: settings.leaseMs,
@@ -76,12 +81,13 @@ class KeeperThread {
   }
 
   private watchLoop(): void {
-    const { beatMs, ackWaitMs, stuckAfterMs } = this.settings;
+    const { beatMs, ackWaitMs, leaseMs, stuckAfterMs } = this.settings;
     const blocked = new BlockedLoop({
-      ...{ ackWaitMs, stuckAfterMs, slots: this.slots, log: this.log },
+      ...{ ackWaitMs, leaseMs, stuckAfterMs, slots: this.slots, log: this.log },
       store: () => this.signals.store,
       sayWorking: (reply) => this.bus.send(reply, WORKING),
       record: (turns) => this.record(turns),
+      acknowledgeCancels: (atWork) => this.acknowledgeCancels(atWork),
       die: () => process.kill(process.pid, 'SIGKILL'),
     });
     const watch = new LoopWatch(beatMs, this.signals.beats, this.now());
@@ -100,6 +106,19 @@ class KeeperThread {
     } catch (error) {
       this.log.warn({ err: error }, 'it could not be recorded that steps of a blocked worker run');
       return false;
+    }
+  }
+
+  private async acknowledgeCancels(atWork: readonly string[]): Promise<void> {
+    const { worker } = this;
+    if (!this.database.isInitialized || worker === '') return;
+    try {
+      const { jobs, until } = await this.cancels.look();
+      if (jobs.length === 0) return;
+      await this.cancels.acknowledge(worker, until, atWork);
+      notify(this.bus, SCHEDULER_WAKE);
+    } catch (error) {
+      this.log.warn({ err: error }, 'cancels could not be acknowledged for a blocked worker');
     }
   }
 

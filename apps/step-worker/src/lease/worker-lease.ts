@@ -8,6 +8,8 @@ import { SharedDeadline } from '../keeper/shared-deadline';
 import type { DatabaseClock } from './database-clock';
 
 const TRIES_A_LEASE = 5;
+/** What our idea of the database's time may be off by, in microseconds. Reading more than is needed harms nothing. */
+const CLOCK_MARGIN = 1_000_000;
 
 /** One unbroken time of a worker: it has a lease, and its loop has not slept for as long as one. */
 export class Incarnation {
@@ -104,7 +106,7 @@ export class WorkerLease {
     const nowMs = performance.now();
     if (this.incarnation.hasSlept(nowMs)) {
       this.log.info({ worker: this.incarnation.id }, 'slept through a lease: what was granted before is claimed');
-      this.incarnation = this.incarnation.awakened(this.clock.now());
+      this.incarnation = this.incarnation.awakened(this.clock.now() + CLOCK_MARGIN);
     }
     return this.incarnation;
   }

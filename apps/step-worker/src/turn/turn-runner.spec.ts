@@ -147,10 +147,35 @@ describe('a turn whose step fails', () => {
     ...{ kind: 'failed', outcome: 'failed', error: { message: 'x', kind: 'transient', code: null }, leastMs: 0 },
   };
 
-  it('comes back after the delay that was recorded', async () => {
+  it('rests for the delay that was recorded, keeps its message, and goes on with what it then reads', async () => {
     const bench = new Bench([stepNamed('a')]);
+    bench.ends = [failed, failed];
+    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'working']);
+    expect([bench.rest?.delayMs, bench.rest?.message.read, bench.turns.size]).toEqual([1_000, true, 0]);
+    bench.claims = [taken(0, 2), taken(0, 3)];
+    expect(await bench.resume()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'working']);
+    expect(await bench.resume()).toEqual(['claim', 'run 0@3', 'end 0@3 completed', 'ack']);
+    expect(bench.rest).toBeNull();
+  });
+
+  it('keeps small data through the rest, and large ones not', async () => {
+    const dataOf = async (size: number): Promise<unknown> => {
+      const bench = new Bench([stepNamed('a')]);
+      bench.ends = [failed];
+      const input = { text: 'x'.repeat(size) };
+      const source = { source: null, source_type: null, branch: null, commit: null };
+      await bench.take({ data: { ...source, input, options: {}, outputs: {} } });
+      return bench.rest?.message.data;
+    };
+    expect(await dataOf(10)).toMatchObject({ input: { text: 'xxxxxxxxxx' } });
+    expect(await dataOf(5_000)).toBeUndefined();
+  });
+
+  it('leaves the retry to the scheduler when the worker waits for too many, and wakes it if that is soon', async () => {
+    const bench = new Bench([stepNamed('a')]);
+    bench.resting = 25_000;
     bench.ends = [failed];
-    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'nak 1000']);
+    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'wake the scheduler', 'ack']);
   });
 
   it('is acked when the scheduler sees to the retry, and when there is none', async () => {
@@ -165,14 +190,14 @@ describe('a turn whose step fails', () => {
   it('records first what it had completed before', async () => {
     const bench = new Bench();
     bench.ends = [DONE, failed];
-    expect(await bench.take()).toEqual(['run 0@1', 'run 1@1', 'record 0,1', 'end 1@1 failed', 'nak 1000']);
+    expect(await bench.take()).toEqual(['run 0@1', 'run 1@1', 'record 0,1', 'end 1@1 failed', 'working']);
   });
 
   it('says that tokens are free', async () => {
     const bench = new Bench([stepNamed('a', { concurrency: 1 })]);
     bench.claims = [taken(0, 2)];
     bench.ends = [failed];
-    expect(await bench.take()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'tokens free', 'nak 1000']);
+    expect(await bench.take()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'tokens free', 'working']);
   });
 });
 

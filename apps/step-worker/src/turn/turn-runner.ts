@@ -15,7 +15,7 @@ import { ActiveTurn, type CurrentAttempt } from './active-turn';
 import type { ActiveTurns } from './active-turns';
 import type { AttemptRunner } from './attempt-runner';
 import type { OpenedSteps } from './opened-steps';
-import { decideRetry } from './retry-policy';
+import { decideRetry, type RestLimits } from './retry-policy';
 import type { AttemptEnd } from './step-execution';
 import { endTurn, suspectDelayMs, troubleDelayMs, type TurnEnding } from './turn-ending';
 import type { TurnSettlement } from './turn-settlement';
@@ -31,6 +31,10 @@ export interface TurnRunnerDeps {
   readonly opened: OpenedSteps;
   readonly reporter: TurnReporter;
   readonly isDraining: () => boolean;
+  /** What back-offs the worker may wait out itself just now. */
+  readonly restLimits: () => RestLimits;
+  /** A back-off was left to the scheduler that ends before it looks again. */
+  readonly onRetryDueSoon: () => void;
   /** A step has given its tokens back: parked ones may have them. */
   readonly onTokensFree: () => void;
   /** A turn of a job that is being cancelled has ended. */
@@ -38,9 +42,20 @@ export interface TurnRunnerDeps {
   readonly log: Logger;
 }
 
+/** A turn whose step is in a back-off that the worker waits out itself. */
+export interface Rest {
+  readonly delayMs: number;
+  /** To be read when it goes on. */
+  readonly message: WorkMessage;
+}
+
 type Ended = AttemptEnd & { readonly measured: Measured };
 
 const DONE: TurnEnding = { kind: 'done' };
+/** The scheduler looks once a second for what it does not know of. */
+const SOON_MS = 2_000;
+/** Larger data are read again when a rest is over: there may be thousands of rests. */
+const MOST_KEPT_BYTES = 4_096;
 /** Another copy of a turn that is at work here. */
 const COPY_DELAY_MS = 1_000;
 /** The lease was lost; a new one is being asked for. */
@@ -52,23 +67,32 @@ const NO_LEASE_DELAY_MS = 250;
  */
 export class TurnRunner {
   private garbage = 0;
-  /** Back-offs that messages nak'd by this worker carry. */
-  private naks = 0;
 
   constructor(private readonly deps: TurnRunnerDeps) {}
 
-  /** Resolves when the delivery has been ended. Never rejects. */
-  async take(delivery: Delivery): Promise<void> {
+  /** Resolves when the delivery has been ended (null), or rests. Never rejects. */
+  async take(delivery: Delivery): Promise<Rest | null> {
     const message = parse(delivery.data);
     if (!message) {
       this.garbage += 1;
       const { queue, priority, streamSeq } = delivery;
       this.deps.log.warn({ queue, priority, stream_seq: streamSeq, so_far: this.garbage }, 'not a turn: terminated');
       endTurn(delivery, { kind: 'garbage' });
-      return;
+      return null;
     }
-    const turn = new ActiveTurn(message, delivery, this.deps.lease.current);
-    endTurn(delivery, await this.end(turn));
+    return this.go(delivery, message);
+  }
+
+  /** The rest is over: goes on with the turn, as `take` does. */
+  resume(delivery: Delivery, { message }: Rest): Promise<Rest | null> {
+    return this.go(delivery, message);
+  }
+
+  private async go(delivery: Delivery, message: WorkMessage): Promise<Rest | null> {
+    const ending = await this.end(new ActiveTurn(message, delivery, this.deps.lease.current));
+    const data = delivery.data.length > MOST_KEPT_BYTES ? undefined : message.data;
+    endTurn(delivery, ending);
+    return ending.kind === 'rest' ? { delayMs: ending.delayMs, message: { ...message, read: true, data } } : null;
   }
 
   private async end(turn: ActiveTurn): Promise<TurnEnding> {
@@ -264,7 +288,10 @@ export class TurnRunner {
     if (attempted.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, attempted.error);
     if (step && isLimited(step)) this.deps.onTokensFree();
     await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
-    if (retry?.kind === 'retry' && !retry.viaScheduler) return this.nakFor(retry.delayMs);
+    if (retry?.kind === 'retry') {
+      if (!retry.viaScheduler) return { kind: 'rest', delayMs: retry.delayMs };
+      if (retry.delayMs < SOON_MS) this.deps.onRetryDueSoon();
+    }
     if (!kept) return DONE;
     this.deps.turns.setSuspect(turn, false);
     turn.current = { ...kept, grantedBy };
@@ -279,16 +306,9 @@ export class TurnRunner {
   ): AttemptResult {
     if (ended.kind === 'completed') return { kind: 'completed', output: ended.output };
     const { outcome, error, leastMs } = ended;
-    const naks = { pending: this.naks, workersAlive: this.deps.lease.workersAlive };
     const retry = (retryCount: number) =>
-      step ? decideRetry(step, error, retryCount, leastMs, naks) : { kind: 'final' as const };
+      step ? decideRetry(step, error, retryCount, leastMs, this.deps.restLimits()) : { kind: 'final' as const };
     return { kind: 'failed', outcome, error, retry };
-  }
-
-  private nakFor(delayMs: number): TurnEnding {
-    this.naks += 1;
-    setTimeout(() => (this.naks -= 1), delayMs).unref();
-    return { kind: 'later', delayMs };
   }
 
   /** Stopped by the drain: another worker can take it at once, and no attempt is burnt. */

@@ -48,9 +48,6 @@ export type ClaimOutcome =
   /** The claim found a third crash: the step has failed for good. */
   | { readonly kind: 'quarantined'; readonly idx: number };
 
-/** A back-off longer than this is left to the scheduler: a nak'd message would pin the consumer's `max_ack_pending`. */
-export const LONGEST_NAK_MS = 30_000;
-
 /**
  * Takes the next step of the turn that `head` opens: the head itself, then the steps that the turn has kept.
  * (The claim statement of the turn protocol.)
