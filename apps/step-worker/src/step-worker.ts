@@ -1,11 +1,14 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
+import { secretNamesIn } from '#shared/contracts/handlers/text-or-secret';
 import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import type { ServiceConfig } from '#shared/runtime/config';
 import type { DrainLimits } from '#shared/runtime/drain';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -17,14 +20,17 @@ import { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { StepReports } from '#shared/store/step-reports';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { createHandlers } from './handlers/handler-registry';
+import { isolatedHandlers } from './isolation/isolated-handler';
 import { DatabaseClock } from './lease/database-clock';
 import { type Incarnation, WorkerLease } from './lease/worker-lease';
+import { ProcessGroups } from './processes/process-groups';
+import { TreeMeter } from './processes/tree-meter';
 import { AttemptMeter } from './reports/attempt-meter';
 import { ProgressRecorder } from './reports/progress-recorder';
 import { TurnReporter } from './reports/turn-reporter';
 import { JetStreamPullStrategy } from './transport/jetstream-pull.strategy';
 import { ActiveTurns } from './turn/active-turns';
-import { AttemptRunner } from './turn/attempt-runner';
+import { AttemptRunner, type AttemptRunnerDeps } from './turn/attempt-runner';
 import { OpenedSteps } from './turn/opened-steps';
 import { TurnRunner } from './turn/turn-runner';
 import { TurnSettlement } from './turn/turn-settlement';
@@ -89,7 +95,7 @@ export class StepWorker {
     });
     this.settlement = settlement;
     const attempts = new AttemptRunner({
-      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }),
+      ...handlersOf(config, catalog, new GraphStore(database)),
       data: new WorkDataReader(database),
       ...{ pipelines, lease, meter: this.meter, recorder: this.recorder, settlement },
       onStuck: (step, job) => this.dieOfStuckStep(step, job),
@@ -182,6 +188,22 @@ export class StepWorker {
 }
 
 const VERSION = '0.1.0';
+
+const ISOLATED_STEP = join(__dirname, 'isolation', 'isolated-step.js');
+
+/** The handlers as they run in this process, and as they run in one of their own. */
+function handlersOf(
+  { sourceRoots, graceMs }: ServiceConfig,
+  { pipelines }: PipelineCatalog,
+  graph: GraphStore,
+): Pick<AttemptRunnerDeps, 'handlers' | 'isolated'> {
+  const { env } = process;
+  const groups = new ProcessGroups(new TreeMeter(), graceMs);
+  const steps = [...pipelines.values()].flatMap((pipeline) => pipeline.steps);
+  const secretNames = new Set(steps.flatMap((step) => secretNamesIn(step.options)));
+  const handlers = createHandlers({ graph, sourceRoots, groups, env, secretNames });
+  return { handlers, isolated: isolatedHandlers(handlers, { groups, main: ISOLATED_STEP, env }) };
+}
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

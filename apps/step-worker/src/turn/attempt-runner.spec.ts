@@ -48,6 +48,7 @@ class Bench {
     const lease = Object.defineProperty({}, 'current', { get: () => this.lease }) as WorkerLease;
     this.runner = new AttemptRunner({
       handlers: new Map([['noop', handler]]),
+      isolated: new Map(),
       pipelines: {} as never,
       data: {
         read: async (_: string, __: unknown, of: bigint) => (this.asked.push(of), this.read()),

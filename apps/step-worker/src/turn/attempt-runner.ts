@@ -7,6 +7,7 @@ import type { Measured } from '#shared/domain/turn/end-attempt';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import type { WorkerLease } from '../lease/worker-lease';
+import { figuresOf, type OwnFigures } from '../processes/own-figures';
 import type { AttemptMeter } from '../reports/attempt-meter';
 import type { ProgressRecorder } from '../reports/progress-recorder';
 import type { ActiveTurn, CurrentAttempt } from './active-turn';
@@ -16,6 +17,8 @@ import type { TurnSettlement } from './turn-settlement';
 
 export interface AttemptRunnerDeps {
   readonly handlers: ReadonlyMap<string, StepHandler<unknown>>;
+  /** The same for steps with `isolation: process`. */
+  readonly isolated: ReadonlyMap<string, StepHandler<unknown>>;
   readonly pipelines: PipelineStore;
   readonly data: WorkDataReader;
   readonly lease: WorkerLease;
@@ -52,9 +55,10 @@ export class AttemptRunner {
       return { kind: 'stopped', reason: 'stale', measured: end() };
     }
     turn.startedAt = startedAt;
-    const ended = await this.execute(turn, step, current, data);
+    const { ended, own } = await this.execute(turn, step, current, data);
     if (ended.kind === 'completed') turn.outputs.set(step.name, ended.output);
-    return { ...ended, measured: end() };
+    const measured = end();
+    return { ...ended, measured: own ? { ...measured, ...inOwnProcess(own, measured.durationMs) } : measured };
   }
 
   private async execute(
@@ -62,10 +66,10 @@ export class AttemptRunner {
     step: StepDefinition,
     current: CurrentAttempt,
     data: WorkData | null,
-  ): Promise<AttemptEnd> {
-    const handler = this.deps.handlers.get(step.uses);
+  ): Promise<Executed> {
+    const handler = (step.isolation === 'process' ? this.deps.isolated : this.deps.handlers).get(step.uses);
     if (!handler) return failure(`this worker has no handler called ${step.uses}`, 'unknown_handler', 'transient');
-    if (!data) return { kind: 'stopped', reason: 'stale' };
+    if (!data) return { ended: { kind: 'stopped', reason: 'stale' } };
     const options = optionsOf(handler, step.options, data.options[step.name]);
     if ('fault' in options) return failure(options.fault, 'bad_options', 'permanent');
     const { job_id: jobId } = turn.message;
@@ -87,7 +91,7 @@ export class AttemptRunner {
     turn.abort = (reason) => execution.stop(new AttemptStopped(reason));
     if (turn.fast && !turn.recorded) this.deps.settlement.began(turn);
     try {
-      return await execution.run();
+      return { ended: await execution.run(), own: figuresOf(execution) };
     } finally {
       turn.abort = undefined;
     }
@@ -106,11 +110,23 @@ export class AttemptRunner {
   }
 }
 
-const failure = (message: string, code: string, kind: 'transient' | 'permanent'): AttemptEnd => ({
-  kind: 'failed',
-  outcome: 'failed',
-  error: { message, kind, code },
-  leastMs: 0,
+interface Executed {
+  readonly ended: AttemptEnd;
+  /** What it used in processes of its own, where it had some. */
+  readonly own?: OwnFigures;
+}
+
+const failure = (message: string, code: string, kind: 'transient' | 'permanent'): Executed => ({
+  ended: { kind: 'failed', outcome: 'failed', error: { message, kind, code }, leastMs: 0 },
+});
+
+/** CPU over the attempt's time, as for attempts inside the worker. */
+const inOwnProcess = (
+  { cpuMs, memoryMb }: OwnFigures,
+  durationMs: number,
+): Pick<Measured, 'cpuPercent' | 'memoryMb'> => ({
+  cpuPercent: Math.round((cpuMs / Math.max(1, durationMs)) * 1_000) / 10,
+  memoryMb,
 });
 
 const parsedOptions = new WeakMap<JsonObject, unknown>();

@@ -16,7 +16,7 @@ export interface HandlerDefinition<Options = JsonObject> {
   /** The name that `uses:` refers to. */
   readonly name: string;
   readonly description: string;
-  /** A strict object schema; `parse({})` fills in the defaults. */
+  /** A strict object schema that fills in the defaults. */
   readonly options: ZodObject & ZodType<Options>;
   /** The options that a job may set over the pipeline's. */
   readonly jobOptions: readonly string[];
