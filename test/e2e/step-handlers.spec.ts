@@ -60,6 +60,9 @@ pipelines:
   slow:
     steps: [{ name: only, uses: command, timeout: 1500ms, max_retries: 0,
       options: { command: [sh, -c, 'trap "" TERM; sleep 1000 & echo "::progress 5 $$ $!"; sleep 1000; sleep 1000'] } }]
+  deaf:
+    steps: [{ name: only, uses: command,
+      options: { command: [sh, -c, 'trap "" TERM; sleep 1000 & echo "::progress 5 $$ $!"; sleep 1000; sleep 1000'] } }]
   blocked: { steps: [{ name: only, uses: noop, isolation: process, timeout: 1500ms, max_retries: 0, options: { duration_ms: 3600000 } }] }
   fails: { steps: [{ name: only, uses: command, max_retries: 1, options: { command: [sh, -c, 'echo no luck >&2; exit 3'] } }] }
 `;
@@ -211,6 +214,27 @@ describe('a step that runs a program', () => {
       return items.length === 2 && items;
     });
     expect(lines.map(({ message }) => message)).toEqual(['no luck', 'no luck']);
+  }, 40_000);
+});
+
+describe('a step that runs a program, on a worker that is told to end', () => {
+  it('is handed back, its program gone, no attempt burnt, and the worker exits with 0', async () => {
+    const id = await submit('deaf');
+    const pids = await until(async () => {
+      const { message } = stepOf(await get<JobView>(`/v1/ingest/${id}`), 'only');
+      return message !== null && message.split(' ').map(Number);
+    });
+    const [drained] = stack.workers;
+    await stack.addWorker();
+    expect(await drained?.stop()).toMatchObject({ code: 0 });
+    expect(await Promise.all(pids.map(isAlive))).toEqual([false, false]);
+    const again = async (): Promise<boolean> => {
+      const { message } = stepOf(await get<JobView>(`/v1/ingest/${id}`), 'only');
+      return message !== null && message !== pids.join(' ');
+    };
+    await until(again, { what: 'another worker at it' });
+    expect(await attemptsOf(id, 'only')).toMatchObject([{ number: 1, outcome: null }]);
+    expect(stepOf(await get<JobView>(`/v1/ingest/${id}`), 'only')).toMatchObject({ attempt: 1, retry_count: 0 });
   }, 40_000);
 });
 

@@ -226,6 +226,18 @@ describe('the figures of a command', () => {
     expect(figures?.memoryMb).toBeLessThan((peakMb + 60) * 1.15);
   }, 60_000);
 
+  it('are, where there is no /proc, what ps says while it runs', async () => {
+    const groups = new ProcessGroups(new TreeMeter('darwin'), 30_000);
+    const elsewhere = new CommandHandler({ secrets: new SecretReader(ENV), groups, env: ENV, secretNames: new Set() });
+    const script = `const hold = Buffer.alloc(200 * 1048576, 1); ${spin(2_000)}; setTimeout(() => hold, 1500)`;
+    const given = context(node(script));
+    await run(given, elsewhere);
+    expect(figuresOf(given)?.memoryMb).toBeGreaterThan(200);
+    // ps tells whole seconds.
+    expect(figuresOf(given)?.cpuMs).toBeGreaterThanOrEqual(1_000);
+    expect(figuresOf(given)?.cpuMs).toBeLessThan(4_000);
+  }, 60_000);
+
   it('count programs that are over before anybody looks, each its own', async () => {
     const short = context(node(spin(100)));
     const idle = context(sh('exit 0'));
