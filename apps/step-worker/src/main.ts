@@ -19,11 +19,6 @@ async function build(context: ServiceContext): Promise<DynamicModule> {
   const { config, log, drain } = context;
   const handlers = await knownHandlers(config.handlersModule);
   const catalog = await loadPipelineFile(config.pipelineConfigPath, handlers.catalog);
-  for (const pipeline of catalog.pipelines.values()) {
-    for (const step of pipeline.steps.filter(({ isolation }) => isolation === 'process')) {
-      log.warn({ pipeline: pipeline.name, step: step.name }, 'isolation by process is not there yet: runs inline');
-    }
-  }
   const database = createDatabase({
     url: config.databaseUrl,
     applicationName: 'sluice-step-worker',

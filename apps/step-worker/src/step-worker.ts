@@ -1,11 +1,14 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { listen, notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
+import { secretNamesIn } from '#shared/contracts/handlers/text-or-secret';
 import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import type { ServiceConfig } from '#shared/runtime/config';
 import type { DrainLimits } from '#shared/runtime/drain';
 import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
@@ -21,16 +24,19 @@ import { WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelWatch } from './cancel/cancel-watch';
 import { CancelledJobs } from './cancel/cancelled-jobs';
 import { createHandlers } from './handlers/handler-registry';
+import { isolatedHandlers } from './isolation/isolated-handler';
 import { DatabaseClock } from './lease/database-clock';
 import { ThreadKeeper } from './keeper/keeper';
 import { TurnSlots } from './keeper/turn-slots';
 import { type Incarnation, WorkerLease } from './lease/worker-lease';
+import { ProcessGroups } from './processes/process-groups';
+import { TreeMeter } from './processes/tree-meter';
 import { AttemptMeter } from './reports/attempt-meter';
 import { ProgressRecorder } from './reports/progress-recorder';
 import { TurnReporter } from './reports/turn-reporter';
 import { JetStreamPullStrategy } from './transport/jetstream-pull.strategy';
 import { ActiveTurns } from './turn/active-turns';
-import { AttemptRunner } from './turn/attempt-runner';
+import { AttemptRunner, type AttemptRunnerDeps } from './turn/attempt-runner';
 import { OpenedSteps } from './turn/opened-steps';
 import { RestingTurns } from './turn/resting-turns';
 import { type Rest, TurnRunner } from './turn/turn-runner';
@@ -116,7 +122,7 @@ export class StepWorker {
     });
     this.settlement = settlement;
     const attempts = new AttemptRunner({
-      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }, known),
+      ...handlersOf(config, catalog, known, new GraphStore(database)),
       data: new WorkDataReader(database),
       ...{ pipelines, lease, meter: new AttemptMeter(clock), recorder: this.recorder, settlement, slots },
       stuckAfterMs: config.stuckAfterMs,
@@ -237,6 +243,23 @@ export class StepWorker {
 }
 
 const VERSION = '0.1.0';
+
+const ISOLATED_STEP = join(__dirname, 'isolation', 'isolated-step.js');
+
+/** The handlers as they run in this process, and as they run in one of their own. */
+function handlersOf(
+  { sourceRoots, graceMs }: ServiceConfig,
+  { pipelines }: PipelineCatalog,
+  known: KnownHandlers,
+  graph: GraphStore,
+): Pick<AttemptRunnerDeps, 'handlers' | 'isolated'> {
+  const { env } = process;
+  const groups = new ProcessGroups(new TreeMeter(), graceMs);
+  const steps = [...pipelines.values()].flatMap((pipeline) => pipeline.steps);
+  const secretNames = new Set(steps.flatMap((step) => secretNamesIn(step.options)));
+  const handlers = createHandlers({ graph, sourceRoots, groups, env, secretNames }, known);
+  return { handlers, isolated: isolatedHandlers(handlers, { groups, main: ISOLATED_STEP, env }) };
+}
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import type { Delivery } from '#shared/bus/work-consumer';
 import type { WorkMessage } from '#shared/contracts/work-message';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import { NO_STEPS, type StepSet } from '#shared/domain/step-set';
 import type { Micros } from '#shared/domain/turn/job-draft';
 import type { FastStep } from '#shared/store/jobs/fast-settlement';
@@ -44,7 +44,7 @@ export class ActiveTurn {
   readonly startedAtMs = performance.now();
   lastSignOfWorkMs = performance.now();
   /** Outputs known to this turn, by step name. */
-  readonly outputs: Map<string, JsonObject>;
+  readonly outputs: Map<string, Json>;
   /** Where the keeper thread sees it. */
   slot = NO_SLOT;
   /** Steps whose start has been told already. */

@@ -8,6 +8,7 @@ import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { type BegunStep, type StepLabel, stepLabel, type TurnSlots } from '../keeper/turn-slots';
 import type { WorkerLease } from '../lease/worker-lease';
+import { figuresOf, type OwnFigures } from '../processes/own-figures';
 import type { AttemptMeter } from '../reports/attempt-meter';
 import type { ProgressRecorder } from '../reports/progress-recorder';
 import type { ActiveTurn, CurrentAttempt } from './active-turn';
@@ -17,6 +18,8 @@ import type { TurnSettlement } from './turn-settlement';
 
 export interface AttemptRunnerDeps {
   readonly handlers: ReadonlyMap<string, StepHandler<unknown>>;
+  /** The same for steps with `isolation: process`. */
+  readonly isolated: ReadonlyMap<string, StepHandler<unknown>>;
   readonly pipelines: PipelineStore;
   readonly data: WorkDataReader;
   readonly lease: WorkerLease;
@@ -57,9 +60,10 @@ export class AttemptRunner {
       return { kind: 'stopped', reason: 'stale', measured: end() };
     }
     turn.startedAt = startedAt;
-    const ended = await this.execute(turn, step, current, data);
+    const { ended, own } = await this.execute(turn, step, current, data);
     if (ended.kind === 'completed') turn.outputs.set(step.name, ended.output);
-    return { ...ended, measured: end() };
+    const measured = end();
+    return { ...ended, measured: own ? { ...measured, ...inOwnProcess(own, measured.durationMs) } : measured };
   }
 
   private async execute(
@@ -67,10 +71,10 @@ export class AttemptRunner {
     step: StepDefinition,
     current: CurrentAttempt,
     data: WorkData | null,
-  ): Promise<AttemptEnd> {
-    const handler = this.deps.handlers.get(step.uses);
+  ): Promise<Executed> {
+    const handler = (step.isolation === 'process' ? this.deps.isolated : this.deps.handlers).get(step.uses);
     if (!handler) return failure(`this worker has no handler called ${step.uses}`, 'unknown_handler', 'transient');
-    if (!data) return { kind: 'stopped', reason: 'stale' };
+    if (!data) return { ended: { kind: 'stopped', reason: 'stale' } };
     const options = optionsOf(handler, step.options, data.options[step.name]);
     if ('fault' in options) return failure(options.fault, 'bad_options', 'permanent');
     const { job_id: jobId } = turn.message;
@@ -95,7 +99,7 @@ export class AttemptRunner {
     slots.began(turn.slot, begunStep(turn, step, idx), performance.now());
     if (turn.fast && !turn.recorded) this.deps.settlement.began(turn);
     try {
-      return await execution.run();
+      return { ended: await execution.run(), own: figuresOf(execution) };
     } finally {
       turn.abort = undefined;
       slots.ended(turn.slot);
@@ -126,11 +130,23 @@ function begunStep(turn: ActiveTurn, step: StepDefinition, idx: number): BegunSt
   return { run, head, idx, label, startedAt: turn.startedAt, timeoutMs: step.timeout_ms, unrecorded };
 }
 
-const failure = (message: string, code: string, kind: 'transient' | 'permanent'): AttemptEnd => ({
-  kind: 'failed',
-  outcome: 'failed',
-  error: { message, kind, code },
-  leastMs: 0,
+interface Executed {
+  readonly ended: AttemptEnd;
+  /** What it used in processes of its own, where it had some. */
+  readonly own?: OwnFigures;
+}
+
+const failure = (message: string, code: string, kind: 'transient' | 'permanent'): Executed => ({
+  ended: { kind: 'failed', outcome: 'failed', error: { message, kind, code }, leastMs: 0 },
+});
+
+/** CPU over the attempt's time, as for attempts inside the worker. */
+const inOwnProcess = (
+  { cpuMs, memoryMb }: OwnFigures,
+  durationMs: number,
+): Pick<Measured, 'cpuPercent' | 'memoryMb'> => ({
+  cpuPercent: Math.round((cpuMs / Math.max(1, durationMs)) * 1_000) / 10,
+  memoryMb,
 });
 
 const parsedOptions = new WeakMap<JsonObject, unknown>();

@@ -1,4 +1,4 @@
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import { readySteps } from '#shared/domain/pipeline';
 import { hasStep, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
 import { jobTransition } from '#shared/domain/transitions';
@@ -33,7 +33,7 @@ export type RetryDecision =
     };
 
 export type AttemptResult =
-  | { readonly kind: 'completed'; readonly output: JsonObject }
+  | { readonly kind: 'completed'; readonly output: Json }
   | {
       readonly kind: 'failed';
       readonly outcome: 'failed' | 'timeout';

@@ -1,4 +1,4 @@
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import type { PipelineDefinition, PipelineGraph } from '#shared/domain/pipeline';
 import type { JobStatus, Outcome, Priority, StepRowStatus } from '#shared/domain/status';
 import { hasStep, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
@@ -39,7 +39,7 @@ export interface StepRow {
   memoryMb: number | null;
   lastError: (StepError & { at: string; attempt: number }) | null;
   /** Set only by the change that completes it; otherwise what is stored stays. */
-  output?: JsonObject;
+  output?: Json;
 }
 
 /** An attempt that has ended. */

@@ -1,5 +1,5 @@
 import type { JobView, LastErrorView, StepView } from '#shared/contracts/job';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json, JsonObject } from '#shared/domain/json';
 import type { PipelineDefinition, PipelineGraph, StepDefinition } from '#shared/domain/pipeline';
 import { isEnded, type JobStatus, type Priority, type StepRowStatus, type StepStatus } from '#shared/domain/status';
 import { hasStep, stepsIn, type StepSet } from '#shared/domain/step-set';
@@ -48,7 +48,7 @@ export interface StepRecord {
   readonly cpu_percent: number | null;
   readonly memory_mb: number | null;
   readonly last_error: LastErrorView | null;
-  readonly output: JsonObject | null;
+  readonly output: Json;
 }
 
 /** The snapshot that the job keeps. */
