@@ -1,0 +1,73 @@
+import type { JobView } from '#shared/contracts/job';
+import { Conflict, InvalidInput, NotFound } from '#shared/domain/errors';
+import type { JobStatus } from '#shared/domain/status';
+import { retryJob } from '#shared/domain/turn/cancel';
+import type { JobReader } from '#shared/store/jobs/job-reader';
+import type { JobTransactions } from '#shared/store/jobs/job-transactions';
+import { jobIdOf } from '../events/job-id';
+import type { ChangeAnnouncer } from './change-announcer';
+
+export type RetryOutcome =
+  | { readonly kind: 'retried' }
+  /** The state forbids it. */
+  | { readonly kind: 'forbidden'; readonly status: JobStatus }
+  | { readonly kind: 'unknown_step' }
+  | { readonly kind: 'missing' };
+
+/** Lets jobs go on that have failed, were cancelled, or, from a named step on, are completed. */
+export class RetryJob {
+  constructor(
+    private readonly transactions: JobTransactions,
+    private readonly reader: JobReader,
+    private readonly announcer: ChangeAnnouncer,
+  ) {}
+
+  /**
+   * @param fromStep where to begin again; null = what is not completed
+   * @returns the job as it goes on
+   * @throws NotFound, Conflict when the state forbids it, InvalidInput for a step that it does not have, or the
+   * database's error
+   */
+  async retry(id: string, fromStep: string | null): Promise<JobView> {
+    const outcome = await this.attempt(id, fromStep);
+    switch (outcome.kind) {
+      case 'missing':
+        throw noSuchJob(id);
+      case 'unknown_step':
+        throw new InvalidInput([{ path: 'from_step', message: 'is none of the job' }]);
+      case 'forbidden':
+        throw new Conflict(whyNot(outcome.status));
+      case 'retried':
+        break;
+    }
+    const job = await this.reader.get(id);
+    if (job === null) throw noSuchJob(id);
+    return job;
+  }
+
+  /** The same, with what stands in the way as a value. @throws the database's error */
+  async attempt(id: string, fromStep: string | null = null): Promise<RetryOutcome> {
+    const jobId = jobIdOf(id);
+    if (jobId === null) return { kind: 'missing' };
+    const applied = await this.transactions.run({
+      jobId,
+      apply: (draft, { pools }): RetryOutcome => {
+        const fromIdx = fromStep === null ? null : draft.pipeline.steps.findIndex(({ name }) => name === fromStep);
+        if (fromIdx === -1) return { kind: 'unknown_step' };
+        const { status } = draft.job;
+        return retryJob(draft, fromIdx, pools) === null ? { kind: 'forbidden', status } : { kind: 'retried' };
+      },
+    });
+    if (applied === null) return { kind: 'missing' };
+    if (applied.result.kind === 'retried') this.announcer.retried(applied.draft, applied.pipeline);
+    return applied.result;
+  }
+}
+
+function whyNot(status: JobStatus): string {
+  if (status === 'cancelling') return 'The job is being cancelled: retry it once it is cancelled.';
+  if (status === 'completed') return 'The job is completed: say with from_step where it is to begin again.';
+  return `The job is ${status}: only one that has ended can be retried. Cancel it first, or wait for its end.`;
+}
+
+const noSuchJob = (id: string): NotFound => new NotFound('job', id.slice(0, 100));
