@@ -61,7 +61,7 @@ export class RedriveDeadLetters {
     outcomes.forEach((outcome, index) => {
       const letters = jobs[index]?.letters ?? 0;
       if (outcome.status === 'rejected') failure ??= outcome;
-      else if (outcome.value.kind === 'retried') done += letters;
+      else if (outcome.value === 'retried') done += letters;
       else skipped += letters;
     });
     return { done, skipped, failure };

@@ -2,13 +2,15 @@ import type { JobView } from '#shared/contracts/job';
 import { Conflict, InvalidInput, NotFound } from '#shared/domain/errors';
 import type { JobStatus } from '#shared/domain/status';
 import { retryJob } from '#shared/domain/turn/cancel';
+import type { JobDraft } from '#shared/domain/turn/job-draft';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
+import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { jobIdOf } from '../events/job-id';
 import type { ChangeAnnouncer } from './change-announcer';
 
-export type RetryOutcome =
-  | { readonly kind: 'retried' }
+type RetryOutcome =
+  | { readonly kind: 'retried'; readonly draft: JobDraft; readonly pipeline: StoredPipeline }
   /** The state forbids it. */
   | { readonly kind: 'forbidden'; readonly status: JobStatus }
   | { readonly kind: 'unknown_step' }
@@ -29,7 +31,7 @@ export class RetryJob {
    * database's error
    */
   async retry(id: string, fromStep: string | null): Promise<JobView> {
-    const outcome = await this.attempt(id, fromStep);
+    const outcome = await this.commit(id, fromStep);
     switch (outcome.kind) {
       case 'missing':
         throw noSuchJob(id);
@@ -38,29 +40,43 @@ export class RetryJob {
       case 'forbidden':
         throw new Conflict(whyNot(outcome.status));
       case 'retried':
-        break;
+        return this.show(id, outcome);
     }
-    const job = await this.reader.get(id);
-    if (job === null) throw noSuchJob(id);
-    return job;
   }
 
-  /** The same, with what stands in the way as a value. @throws the database's error */
-  async attempt(id: string, fromStep: string | null = null): Promise<RetryOutcome> {
+  /** The same for one of many, with what stands in the way as a value. @throws the database's error */
+  async attempt(id: string): Promise<RetryOutcome['kind']> {
+    const outcome = await this.commit(id, null);
+    if (outcome.kind === 'retried') this.announcer.retried(outcome.draft, outcome.pipeline);
+    return outcome.kind;
+  }
+
+  private async commit(id: string, fromStep: string | null): Promise<RetryOutcome> {
     const jobId = jobIdOf(id);
     if (jobId === null) return { kind: 'missing' };
     const applied = await this.transactions.run({
       jobId,
-      apply: (draft, { pools }): RetryOutcome => {
+      apply: (draft, { pools }) => {
         const fromIdx = fromStep === null ? null : draft.pipeline.steps.findIndex(({ name }) => name === fromStep);
-        if (fromIdx === -1) return { kind: 'unknown_step' };
-        const { status } = draft.job;
-        return retryJob(draft, fromIdx, pools) === null ? { kind: 'forbidden', status } : { kind: 'retried' };
+        if (fromIdx === -1) return 'unknown_step';
+        return retryJob(draft, fromIdx, pools) === null ? 'forbidden' : 'retried';
       },
     });
     if (applied === null) return { kind: 'missing' };
-    if (applied.result.kind === 'retried') this.announcer.retried(applied.draft, applied.pipeline);
-    return applied.result;
+    const { result, draft, pipeline, statusBefore } = applied;
+    if (result === 'unknown_step') return { kind: result };
+    return result === 'forbidden' ? { kind: result, status: statusBefore } : { kind: result, draft, pipeline };
+  }
+
+  /** Read before workers hear of it, so that the answer shows what was asked for and not what came after. */
+  private async show(id: string, { draft, pipeline }: RetryOutcome & { kind: 'retried' }): Promise<JobView> {
+    try {
+      const job = await this.reader.get(id);
+      if (job === null) throw noSuchJob(id);
+      return job;
+    } finally {
+      this.announcer.retried(draft, pipeline);
+    }
   }
 }
 
