@@ -211,6 +211,27 @@ describe('--follow', () => {
     expect(out).toContain('\u001b[32mcompleted\u001b[39m');
   });
 
+  test('NO_COLOR leaves the bars and takes the colours', async () => {
+    gateway.onSocket = LIFE;
+    const { err, out } = await sluice(gateway.url, ['ingest', 'start', '.', '--follow'], {
+      tty: true,
+      env: { NO_COLOR: '1' },
+    });
+    expect(`${err}${out}`).not.toContain('\u001b[3');
+    expect(err).toContain('█');
+  });
+});
+
+describe('status --watch', () => {
+  test('follows to the end and ends as the job does', async () => {
+    gateway.onSocket = (socket) => {
+      snapshot(socket, FAILED);
+      socket.close(1000);
+    };
+    const { code, out } = await sluice(gateway.url, ['ingest', 'status', JOB_ID, '--watch', '-o', 'ids']);
+    expect([code, out]).toEqual([5, `${JOB_ID}\n`]);
+  });
+
   test('counts down to the next retry while nothing happens', async () => {
     let seconds = 0;
     let socket: WebSocket | undefined;
@@ -239,27 +260,6 @@ describe('--follow', () => {
     expect(code).toBe(0);
     expect(seen).toEqual([...[9, 8, 7, 6, 5, 4, 3, 2, 1].map((left) => `in ${left}s`), 'now']);
     expect(err).toMatch(/in 9s {2}no such host \\u001b\[31mred/);
-  });
-
-  test('NO_COLOR leaves the bars and takes the colours', async () => {
-    gateway.onSocket = LIFE;
-    const { err, out } = await sluice(gateway.url, ['ingest', 'start', '.', '--follow'], {
-      tty: true,
-      env: { NO_COLOR: '1' },
-    });
-    expect(`${err}${out}`).not.toContain('\u001b[3');
-    expect(err).toContain('█');
-  });
-});
-
-describe('status --watch', () => {
-  test('follows to the end and ends as the job does', async () => {
-    gateway.onSocket = (socket) => {
-      snapshot(socket, FAILED);
-      socket.close(1000);
-    };
-    const { code, out } = await sluice(gateway.url, ['ingest', 'status', JOB_ID, '--watch', '-o', 'ids']);
-    expect([code, out]).toEqual([5, `${JOB_ID}\n`]);
   });
 
   test('a wrong id is an error at once', async () => {
