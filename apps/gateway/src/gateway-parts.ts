@@ -2,6 +2,8 @@ import { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
+import type { HandlerDefinition } from '#shared/contracts/handler';
+import { knownHandlers } from '#shared/runtime/handler-modules';
 import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -21,6 +23,7 @@ export interface GatewayParts {
   readonly access: AccessRules;
   readonly notes: CallNotes;
   readonly catalog: PipelineCatalog;
+  readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly database: Database;
   readonly pipelines: PipelineStore;
   readonly submission: JobSubmission;
@@ -43,7 +46,8 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
   const { config, log } = context;
   const keys = await loadApiKeys(config);
   refuseOpenDoor(config, keys);
-  const catalog = await loadPipelineFile(config.pipelineConfigPath);
+  const { catalog: handlers } = await knownHandlers(config.handlersModule);
+  const catalog = await loadPipelineFile(config.pipelineConfigPath, handlers);
   const database = openDatabaseInBackground(context);
   const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-gateway', log });
   const publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
@@ -60,6 +64,7 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
     access: new AccessRules(keys, config),
     notes: new CallNotes(),
     catalog,
+    handlers,
     database,
     pipelines,
     submission,

@@ -1,6 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { HANDLER_CATALOG } from '#shared/contracts/handler-catalog';
 import { HealthModule } from '#shared/runtime/health/health.module';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
@@ -34,7 +33,7 @@ import { WorkersController } from './workers/workers.controller';
 @Module({})
 export class GatewayModule {
   static of(parts: GatewayParts): DynamicModule {
-    const { context, database, bus, catalog, reader } = parts;
+    const { context, database, bus, catalog, handlers, reader } = parts;
     const { config, log, drain } = context;
     // It goes on accepting jobs without NATS: their turns are published once it is back.
     const ready = [postgresPart(database, { required: true }), natsPart(bus, { required: false })];
@@ -58,7 +57,7 @@ export class GatewayModule {
         { provide: CallNotes, useValue: parts.notes },
         { provide: JobReader, useValue: reader },
         { provide: WorkerReader, useValue: new WorkerReader(database, config.leaseMs) },
-        { provide: PipelineList, useValue: new PipelineList(catalog, HANDLER_CATALOG) },
+        { provide: PipelineList, useValue: new PipelineList(catalog, handlers) },
         { provide: ServiceList, useValue: new ServiceList(config.stackFile) },
         { provide: SubmitJobs, useValue: jobs },
         { provide: CancelJob, useValue: cancels },
@@ -70,8 +69,7 @@ export class GatewayModule {
 }
 
 function submitJobs(parts: GatewayParts, turns: TurnSender): SubmitJobs {
-  const { config } = parts.context;
   const plans = new JobPlans(parts.catalog, parts.pipelines);
-  const check = new SubmissionCheck(plans, HANDLER_CATALOG, config.sourceRoots);
+  const check = new SubmissionCheck(plans, parts.handlers, parts.context.config.sourceRoots);
   return new SubmitJobs(check, parts.submission, parts.reader, new JobAnnouncer(parts.bus, turns));
 }

@@ -8,12 +8,14 @@ import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
+import { Cancels } from '#shared/store/jobs/cancels';
 import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { StuckSteps } from '#shared/store/jobs/stuck-steps';
 import { WorkerRegistry } from '#shared/store/worker-registry';
+import { CancelFinish } from './cancel-finish';
 import { DeadLetterMirror } from './dead-letter-mirror';
 import { DelayedJobRelease } from './delayed-job-release';
 import { Loop } from './loop';
@@ -56,6 +58,10 @@ export class Scheduler {
     const { transactions } = this;
     const delayed = new DelayedJobRelease(this.due, pipelines, dispatch, log);
     const retries = new RetryRelease(stuck, transactions, dispatch, log);
+    const cancels = new CancelFinish({
+      ...{ bus, cancels: new Cancels(database), transactions, log },
+      onTokensFree: () => this.releases.forEach((each) => each.wake()),
+    });
     const { sweepMarginMs: marginMs, sweepLookMs: lookMs } = config;
     const mender = new LostStepMender({
       ...{ bus, queues, stuck, transactions, pipelines, dispatch, ensure, marginMs, lookMs, log },
@@ -65,6 +71,7 @@ export class Scheduler {
     this.releases = [
       loop('delayed-job-release', () => delayed.runOnce(), TICK_MS),
       loop('retry-release', () => retries.runOnce(), TICK_MS),
+      loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
     ];
     const mirror = new DeadLetterMirror(bus, new DeadLetterOutbox(database, pipelines), this.publisher, log);
     this.mirror = loop('dead-letter-mirror', () => mirror.runOnce(), TICK_MS);

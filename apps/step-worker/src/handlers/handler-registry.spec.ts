@@ -1,13 +1,14 @@
 import { DataSource } from 'typeorm';
 import { HANDLER_CATALOG } from '#shared/contracts/handler-catalog';
+import { knownHandlers } from '#shared/runtime/handler-modules';
 import { GraphStore } from '#shared/store/graph/graph-store';
 import { createHandlers, registryOf } from './handler-registry';
 import { NoopHandler } from './noop';
 
 describe('the handler registry', () => {
-  it('has one handler for each definition of the catalog', () => {
+  it('has one handler for each definition of the catalog', async () => {
     const graph = new GraphStore(new DataSource({ type: 'postgres' }));
-    const handlers = createHandlers({ graph, sourceRoots: [] });
+    const handlers = createHandlers({ graph, sourceRoots: [] }, await knownHandlers(null));
     expect([...handlers.keys()].sort()).toEqual([...HANDLER_CATALOG.keys()].sort());
     for (const [name, handler] of handlers) expect(handler.definition).toBe(HANDLER_CATALOG.get(name));
   });

@@ -1,5 +1,5 @@
-import { HANDLER_CATALOG } from '#shared/contracts/handler-catalog';
 import type { HandlerDefinition, StepHandler } from '#shared/contracts/handler';
+import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { GraphStore } from '#shared/store/graph/graph-store';
 import { DocumentationHandler } from './documentation/documentation-handler';
 import { FilesystemHandler } from './filesystem/filesystem-handler';
@@ -12,14 +12,18 @@ export interface HandlerDependencies {
 }
 
 /**
- * Every shipped handler, by name. Hand a handler only options that its own schema has parsed.
+ * Every handler that ships or that a module brought, by name. Hand a handler only options that its own schema has parsed.
  * @throws when one of the catalog is missing, unknown or there twice
  */
-export function createHandlers({ graph, sourceRoots }: HandlerDependencies): ReadonlyMap<string, StepHandler> {
-  return registryOf(HANDLER_CATALOG, [
+export function createHandlers(
+  { graph, sourceRoots }: HandlerDependencies,
+  { catalog, more }: KnownHandlers,
+): ReadonlyMap<string, StepHandler> {
+  return registryOf(catalog, [
     new NoopHandler(),
     new FilesystemHandler(graph, sourceRoots),
     new DocumentationHandler(graph, sourceRoots),
+    ...more,
   ]);
 }
 

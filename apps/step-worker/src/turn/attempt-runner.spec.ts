@@ -8,6 +8,7 @@ import { PermanentError } from '#shared/domain/step-errors';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { MEASURED, pipelineOf, stepNamed } from '../../../../test/support/drafts';
+import { TurnSlots } from '../keeper/turn-slots';
 import { Incarnation, type WorkerLease } from '../lease/worker-lease';
 import type { AttemptMeter } from '../reports/attempt-meter';
 import type { ProgressRecorder } from '../reports/progress-recorder';
@@ -56,6 +57,8 @@ class Bench {
       meter: { start: () => ({ startedAt: MEASURED.startedAt, end: () => MEASURED }) } as AttemptMeter,
       recorder: { of: () => ({ progress: () => undefined, log: () => undefined }) } as unknown as ProgressRecorder,
       settlement: { began: (turn: ActiveTurn) => this.began.push(turn.key) } as unknown as TurnSettlement,
+      slots: new TurnSlots(0),
+      stuckAfterMs: 30_000,
       onStuck: () => undefined,
     });
   }

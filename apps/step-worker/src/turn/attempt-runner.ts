@@ -6,6 +6,7 @@ import { NO_STEPS } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
+import { type BegunStep, type StepLabel, stepLabel, type TurnSlots } from '../keeper/turn-slots';
 import type { WorkerLease } from '../lease/worker-lease';
 import type { AttemptMeter } from '../reports/attempt-meter';
 import type { ProgressRecorder } from '../reports/progress-recorder';
@@ -22,6 +23,10 @@ export interface AttemptRunnerDeps {
   readonly meter: AttemptMeter;
   readonly recorder: ProgressRecorder;
   readonly settlement: TurnSettlement;
+  /** Where the keeper thread sees what runs. */
+  readonly slots: TurnSlots;
+  /** How long after it was told to stop a handler may go on. */
+  readonly stuckAfterMs: number;
   /** Called when a handler goes on long after it was told to stop. */
   readonly onStuck: (step: string, jobId: string) => void;
 }
@@ -46,9 +51,9 @@ export class AttemptRunner {
     if (!step) throw new RangeError(`pipeline ${pipeline.definition.name} has no step ${current.idx}`);
     const data = this.dataOf(turn, pipeline, current.idx) ?? (await this.readData(turn, pipeline, current.idx));
     const { startedAt, end } = this.deps.meter.start();
-    // Reading takes time: the lease may have been lost since the begin was granted.
+    // Reading takes time: the lease may have been lost, or the job cancelled, since the begin was granted.
     const { grantedBy } = current;
-    if (grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
+    if (turn.cancelled || grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
       return { kind: 'stopped', reason: 'stale', measured: end() };
     }
     turn.startedAt = startedAt;
@@ -70,6 +75,7 @@ export class AttemptRunner {
     if ('fault' in options) return failure(options.fault, 'bad_options', 'permanent');
     const { job_id: jobId } = turn.message;
     const { idx, epoch, attempt } = current;
+    const { slots, stuckAfterMs } = this.deps;
     const reports = this.deps.recorder.of({ jobId, idx, step: step.name, epoch, attempt });
     const execution = new StepExecution({
       handler,
@@ -80,16 +86,19 @@ export class AttemptRunner {
       outputs: data.outputs,
       options: options.value,
       timeoutMs: step.timeout_ms,
+      stuckAfterMs,
       progress: (percent, message) => reports.progress(percent, message),
       log: (level, message) => reports.log(level, message),
       onStuck: () => this.deps.onStuck(step.name, jobId),
     });
     turn.abort = (reason) => execution.stop(new AttemptStopped(reason));
+    slots.began(turn.slot, begunStep(turn, step, idx), performance.now());
     if (turn.fast && !turn.recorded) this.deps.settlement.began(turn);
     try {
       return await execution.run();
     } finally {
       turn.abort = undefined;
+      slots.ended(turn.slot);
     }
   }
 
@@ -104,6 +113,17 @@ export class AttemptRunner {
     const steps = pipeline.graph.ancestors[idx] ?? NO_STEPS;
     return this.deps.data.read(turn.message.job_id, pipeline.definition, steps);
   }
+}
+
+const labels = new WeakMap<StepDefinition, StepLabel>();
+
+/** What the keeper thread is shown of a step. What a turn has completed before it, unrecorded, only this thread knows. */
+function begunStep(turn: ActiveTurn, step: StepDefinition, idx: number): BegunStep {
+  const label = labels.get(step) ?? stepLabel(step.name, step.uses);
+  labels.set(step, label);
+  const { run, head } = turn.message;
+  const unrecorded = turn.fast && !turn.recorded && turn.unrecorded.length === 0;
+  return { run, head, idx, label, startedAt: turn.startedAt, timeoutMs: step.timeout_ms, unrecorded };
 }
 
 const failure = (message: string, code: string, kind: 'transient' | 'permanent'): AttemptEnd => ({

@@ -31,6 +31,7 @@ function attempt(run: Run, over: Partial<AttemptRequest> = {}): Tried {
     outputs: { before: { b: 2 } },
     options: { c: 3 },
     timeoutMs: null,
+    stuckAfterMs: 30_000,
     progress: (percent, message) => progress.push([percent, message]),
     log: (level, message) => lines.push([level, message]),
     onStuck: () => (found.stuck += 1),

@@ -4,9 +4,12 @@ import type { Json, JsonObject } from '#shared/domain/json';
 import { PermanentError, TransientError } from '#shared/domain/step-errors';
 import type { StepError } from '#shared/domain/turn/job-draft';
 
+/** Why a worker stops an attempt, besides its time-out. */
+export type StopReason = 'drain' | 'stale' | 'cancelled';
+
 /** Why an attempt was told to stop. */
 export class AttemptStopped extends Error {
-  constructor(readonly reason: 'timeout' | 'drain' | 'stale') {
+  constructor(readonly reason: 'timeout' | StopReason) {
     super(STOP_MESSAGES[reason]);
     this.name = 'AttemptStopped';
   }
@@ -16,6 +19,7 @@ const STOP_MESSAGES = {
   timeout: 'the attempt took longer than its time-out',
   drain: 'the worker is shutting down',
   stale: 'another worker owns this step by now',
+  cancelled: 'the job was cancelled',
 } as const;
 
 export type AttemptEnd =
@@ -26,8 +30,8 @@ export type AttemptEnd =
       readonly error: StepError;
       readonly leastMs: number;
     }
-  /** It was stopped by the worker, not by its own doing: nothing of it counts. */
-  | { readonly kind: 'stopped'; readonly reason: 'drain' | 'stale' };
+  /** It was stopped by the worker, not by its own doing. */
+  | { readonly kind: 'stopped'; readonly reason: StopReason };
 
 export interface AttemptRequest {
   readonly handler: StepHandler<unknown>;
@@ -38,14 +42,13 @@ export interface AttemptRequest {
   readonly outputs: Readonly<Record<string, Json>>;
   readonly options: unknown;
   readonly timeoutMs: number | null;
+  /** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
+  readonly stuckAfterMs: number;
   readonly progress: (percent: number, message: string | null) => void;
   readonly log: (level: LogLevel, message: string) => void;
   /** Called when the handler goes on for long after it was told to stop. */
   readonly onStuck: () => void;
 }
-
-/** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
-const STUCK_AFTER_MS = 30_000;
 
 /** More than this an output may not be: it is kept, sent and shown. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
@@ -108,7 +111,7 @@ export class StepExecution implements StepContext<unknown> {
   stop(reason: AttemptStopped): void {
     if (this.stopReason || this.ended) return;
     this.stopReason = reason;
-    this.stuckTimer = setTimeout(this.request.onStuck, STUCK_AFTER_MS).unref();
+    this.stuckTimer = setTimeout(this.request.onStuck, this.request.stuckAfterMs).unref();
     this.controller?.abort(reason);
   }
 
@@ -132,7 +135,7 @@ export class StepExecution implements StepContext<unknown> {
 
   private failed(error: unknown): AttemptEnd {
     const stopped = this.stopReason?.reason;
-    if (stopped === 'drain' || stopped === 'stale') return { kind: 'stopped', reason: stopped };
+    if (stopped !== undefined && stopped !== 'timeout') return { kind: 'stopped', reason: stopped };
     if (stopped === 'timeout') {
       const message = `the attempt took longer than its time-out of ${this.request.timeoutMs} ms`;
       return { kind: 'failed', outcome: 'timeout', error: { message, kind: 'timeout', code: 'timeout' }, leastMs: 0 };

@@ -2,10 +2,12 @@ import type { Delivery } from '#shared/bus/work-consumer';
 import { workMessage, type WorkMessage } from '#shared/contracts/work-message';
 import { isLimited } from '#shared/domain/pipeline';
 import { isSubset, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
-import type { Measured } from '#shared/domain/turn/end-attempt';
+import type { AttemptResult, Measured } from '#shared/domain/turn/end-attempt';
+import type { StepError } from '#shared/domain/turn/job-draft';
 import type { Logger } from '#shared/runtime/logger';
 import { isPassingDatabaseError } from '#shared/store/database-error';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import type { CancelledJobs } from '../cancel/cancelled-jobs';
 import type { WorkerLease } from '../lease/worker-lease';
 import type { DatabaseClock } from '../lease/database-clock';
 import type { TurnReporter } from '../reports/turn-reporter';
@@ -23,6 +25,7 @@ export interface TurnRunnerDeps {
   readonly lease: WorkerLease;
   readonly clock: DatabaseClock;
   readonly turns: ActiveTurns;
+  readonly cancelled: CancelledJobs;
   readonly settlement: TurnSettlement;
   readonly attempts: AttemptRunner;
   readonly opened: OpenedSteps;
@@ -30,6 +33,8 @@ export interface TurnRunnerDeps {
   readonly isDraining: () => boolean;
   /** A step has given its tokens back: parked ones may have them. */
   readonly onTokensFree: () => void;
+  /** A turn of a job that is being cancelled has ended. */
+  readonly onCancelledEnd: () => void;
   readonly log: Logger;
 }
 
@@ -70,6 +75,8 @@ export class TurnRunner {
     const { turns, settlement, log } = this.deps;
     if (this.deps.isDraining()) return { kind: 'handed_back' };
     if (!turns.add(turn)) return { kind: 'later', delayMs: COPY_DELAY_MS };
+    const { job_id: jobId, run } = turn.message;
+    turn.cancelled = this.deps.cancelled.has(jobId, run);
     try {
       return await this.run(turn);
     } catch (error) {
@@ -83,6 +90,7 @@ export class TurnRunner {
       turns.setSuspect(turn, false);
       turns.delete(turn);
       turns.wakeWaiter();
+      if (turn.cancelled) this.deps.onCancelledEnd();
     }
   }
 
@@ -98,7 +106,7 @@ export class TurnRunner {
       turn.current = { idx: head, epoch: 1, attempt: 1, grantedBy: turn.deliveredUnder };
     }
     for (;;) {
-      if (!turn.current || !this.mayBegin(turn.current)) {
+      if (!turn.current || !this.mayBegin(turn, turn.current)) {
         const ending = await this.claim(turn, pipeline);
         if (ending) return ending;
         continue;
@@ -122,13 +130,14 @@ export class TurnRunner {
     );
   }
 
-  /** The lease under which the begin was granted must be unbroken. */
-  private mayBegin(current: CurrentAttempt): boolean {
-    return current.grantedBy === this.deps.lease.current && current.grantedBy.isValid();
+  /** The lease under which the begin was granted must be unbroken, and the job not cancelled. */
+  private mayBegin(turn: ActiveTurn, current: CurrentAttempt): boolean {
+    return !turn.cancelled && current.grantedBy === this.deps.lease.current && current.grantedBy.isValid();
   }
 
   private async claim(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {
     const { lease, settlement, reporter, turns } = this.deps;
+    if (turn.cancelled) return DONE;
     if (this.deps.isDraining()) return { kind: 'handed_back' };
     turn.fast = false;
     turn.current = undefined;
@@ -178,13 +187,17 @@ export class TurnRunner {
     await turn.recording;
     turn.recording = undefined;
     if (turn.stale) return this.staleEnding(turn);
-    if (ended.kind === 'stopped') return this.handBack(turn, pipeline, current);
+    if (ended.kind === 'stopped') {
+      if (ended.reason !== 'cancelled') return this.handBack(turn, pipeline, current);
+      return this.settleRead(turn, pipeline, current, { kind: 'cancelled' }, ended.measured);
+    }
     if (turn.fast && ended.kind === 'completed') {
       const { output, measured } = ended;
       turn.unrecorded.push({ kind: 'completed', idx: current.idx, output, ...measured });
       return this.runsOn(turn, pipeline, current) ? null : this.settleFast(turn, pipeline);
     }
-    return this.settleRead(turn, pipeline, current, ended);
+    const result = this.resultOf(pipeline.definition.steps[current.idx], ended);
+    return this.settleRead(turn, pipeline, current, result, ended.measured);
   }
 
   /**
@@ -193,7 +206,8 @@ export class TurnRunner {
    */
   private runsOn(turn: ActiveTurn, pipeline: StoredPipeline, current: CurrentAttempt): boolean {
     const { attempts, lease } = this.deps;
-    if (turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx)) return false;
+    if (turn.cancelled || turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx))
+      return false;
     if (turn.deliveredUnder !== lease.current || !turn.deliveredUnder.isValid()) return false;
     const own = turn.unrecorded.reduce((set, step) => set | stepBit(step.idx), NO_STEPS);
     const ready = stepsIn(pipeline.graph.all & ~own).filter((idx) => {
@@ -230,7 +244,8 @@ export class TurnRunner {
     turn: ActiveTurn,
     pipeline: StoredPipeline,
     current: CurrentAttempt,
-    ended: Exclude<Ended, { kind: 'stopped' }>,
+    attempted: AttemptResult,
+    measured: Measured,
   ): Promise<TurnEnding | null> {
     const { settlement, lease, opened, reporter, clock } = this.deps;
     if (turn.fast && turn.unrecorded.length > 0) {
@@ -239,14 +254,14 @@ export class TurnRunner {
     }
     const step = pipeline.definition.steps[current.idx];
     const grantedBy = lease.current;
-    const applied = await settlement.endAttempt(turn, pipeline, current, this.resultOf(step, ended), ended.measured);
+    const applied = await settlement.endAttempt(turn, pipeline, current, attempted, measured);
     if (!applied) return DONE;
     const { result, draft } = applied;
     if (result.kind === 'stale') return this.staleEnding(turn);
     const { kept, retry } = result;
     const keptIdx = kept?.idx ?? null;
     reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, current.idx, retry), keptIdx);
-    if (ended.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, ended);
+    if (attempted.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, attempted.error);
     if (step && isLimited(step)) this.deps.onTokensFree();
     await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
     if (retry?.kind === 'retry' && !retry.viaScheduler) return this.nakFor(retry.delayMs);
@@ -261,12 +276,13 @@ export class TurnRunner {
   private resultOf(
     step: StoredPipeline['definition']['steps'][number] | undefined,
     ended: Exclude<Ended, { kind: 'stopped' }>,
-  ) {
-    if (ended.kind === 'completed') return { kind: 'completed' as const, output: ended.output };
+  ): AttemptResult {
+    if (ended.kind === 'completed') return { kind: 'completed', output: ended.output };
     const { outcome, error, leastMs } = ended;
+    const naks = { pending: this.naks, workersAlive: this.deps.lease.workersAlive };
     const retry = (retryCount: number) =>
-      step ? decideRetry(step, error, retryCount, leastMs, this.naks) : { kind: 'final' as const };
-    return { kind: 'failed' as const, outcome, error, retry };
+      step ? decideRetry(step, error, retryCount, leastMs, naks) : { kind: 'final' as const };
+    return { kind: 'failed', outcome, error, retry };
   }
 
   private nakFor(delayMs: number): TurnEnding {
@@ -302,9 +318,9 @@ export class TurnRunner {
     return null;
   }
 
-  private logFailure(turn: ActiveTurn, step: string, current: CurrentAttempt, ended: Ended & { kind: 'failed' }): void {
+  private logFailure(turn: ActiveTurn, step: string, current: CurrentAttempt, error: StepError): void {
     const { job_id: job } = turn.message;
-    const { message, kind, code } = ended.error;
+    const { message, kind, code } = error;
     this.deps.log.warn({ job, step, attempt: current.attempt, kind, code, error: message }, 'an attempt failed');
   }
 }

@@ -35,8 +35,12 @@ export interface ServiceConfig {
   readonly allowedHosts: readonly string[];
   /** Where `npm start` says what it runs; null for a service that was started alone. */
   readonly stackFile: string | null;
+  /** A module with handlers beside those that ship; null in production. */
+  readonly handlersModule: string | null;
   /** Fixed in production, shortened by tests. */
   readonly leaseMs: number;
+  readonly stuckAfterMs: number;
+  readonly helpsBlockedLoop: boolean;
   readonly publishLimitMs: number;
   readonly flushLimitMs: number;
   readonly sweepLookMs: number;
@@ -92,7 +96,10 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     allowedOrigins: env.SLUICE_ALLOWED_ORIGINS,
     allowedHosts: env.SLUICE_ALLOWED_HOSTS,
     stackFile: env.SLUICE_INTERNAL_STACK_FILE ?? null,
+    handlersModule: env.SLUICE_INTERNAL_HANDLERS ?? null,
     leaseMs: env.SLUICE_INTERNAL_LEASE,
+    stuckAfterMs: env.SLUICE_INTERNAL_STUCK_AFTER,
+    helpsBlockedLoop: !env.SLUICE_INTERNAL_NO_HELP_WHEN_BLOCKED,
     publishLimitMs: env.SLUICE_INTERNAL_PUBLISH_LIMIT,
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,
     sweepLookMs: env.SLUICE_INTERNAL_SWEEP_LOOK,

@@ -14,6 +14,8 @@ export interface CancelLook {
   readonly jobs: readonly CancelledJob[];
   /** Every cancel with a mark before this is among the jobs, or was over by then. */
   readonly until: Micros;
+  /** The database's time of the look. */
+  readonly at: Micros;
 }
 
 /** By `jobs_cancelling`. */
@@ -67,11 +69,12 @@ export class Cancels {
       type Row = CancelledJob & { readonly cancel_us: string; readonly now_us: string };
       const rows = await execute<Row>(client, LOOK, [limit]);
       const [first] = rows;
-      if (!first) return { jobs: [], until: 0 };
+      if (!first) return { jobs: [], until: 0, at: 0 };
       // Of more jobs than it shows, a look has seen those that were cancelled before the last one shown.
       const last = rows.length === limit ? rows.at(-1) : undefined;
-      const until = Math.min(Number(first.now_us), Number(last?.cancel_us ?? Infinity));
-      return { jobs: rows.map(({ id, run }) => ({ id, run })), until };
+      const at = Number(first.now_us);
+      const until = Math.min(at, Number(last?.cancel_us ?? Infinity));
+      return { jobs: rows.map(({ id, run }) => ({ id, run })), until, at };
     });
   }
 

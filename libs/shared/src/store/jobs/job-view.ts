@@ -110,16 +110,16 @@ function statusOfRow(job: JobRecord, row: StepRecord): StepStatus {
 }
 
 /**
- * A dead step without a row never began: a step that it needs has failed, or the job was cancelled. In a cancelled job
- * both may be so; then a failure among its needs came first.
+ * A dead step without a row never began: a step that it needs has failed, or the job was cancelled. Where both are so, the
+ * failure among its needs came first.
  */
 function statusWithoutRow(job: JobRecord, idx: number, graph: PipelineGraph, failed: ReadonlySet<number>): StepStatus {
   if (hasStep(job.done, idx)) return 'completed';
-  if (job.status === 'cancelled') {
+  if (hasStep(job.dead, idx)) {
     const needs = graph.ancestors[idx] ?? 0n;
-    return [...failed].some((step) => hasStep(needs, step)) ? 'skipped' : 'cancelled';
+    const isCancel = job.status === 'cancelled' || job.status === 'cancelling';
+    return isCancel && ![...failed].some((step) => hasStep(needs, step)) ? 'cancelled' : 'skipped';
   }
-  if (hasStep(job.dead, idx)) return 'skipped';
   return hasStep(job.open, idx) ? 'queued' : 'pending';
 }
 
