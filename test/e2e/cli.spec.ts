@@ -143,6 +143,26 @@ test('a job that is held is cancelled at once, and can go on after all', async (
   expect((await sluice('ingest', 'retry', out.trim(), '--wait')).code).toBe(5);
 });
 
+test('a job that runs is stopped on its worker, and said to be cancelled while it is watched', async () => {
+  const { out } = await sluice('ingest', 'start', '--pipeline', 'slow', '-o', 'ids');
+  const id = out.trim();
+  const { ended: watched } = launch('ingest', 'status', id, '--watch');
+  const running = async (): Promise<boolean> =>
+    (JSON.parse((await sluice('ingest', 'status', id, '-o', 'json')).out) as JobView).steps[0]?.status === 'running';
+  await until(running, { what: 'the step to run', deadlineMs: 20_000 });
+  const cancelled = await sluice('ingest', 'cancel', id, '--wait', '--timeout', '20', '-o', 'json');
+  expect(cancelled.code).toBe(0);
+  expect(JSON.parse(cancelled.out)).toMatchObject({
+    status: 'cancelled',
+    steps: [{ status: 'cancelled', attempt: 1 }],
+  });
+  const { code, err } = await watched;
+  expect(code).toBe(6);
+  expect(err).toMatch(/job\.cancelling[\s\S]*step\.cancelled {2}long[\s\S]*job\.cancelled/);
+  const attempts = await sluice('ingest', 'attempts', id, '-o', 'json');
+  expect((JSON.parse(attempts.out) as { items: AttemptView[] }).items).toMatchObject([{ outcome: 'cancelled' }]);
+});
+
 test('patience that is over ends with 7, an interruption with 130; the job goes on', async () => {
   const line = ['ingest', 'start', '--pipeline', 'slow', '--tag', 'long'];
   expect((await sluice(...line, '--wait', '--timeout', '1')).code).toBe(7);
