@@ -11,6 +11,7 @@ import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase, type Database } from '#shared/store/database';
 import { JobReader } from '#shared/store/jobs/job-reader';
 import { JobSubmission } from '#shared/store/jobs/job-submission';
+import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { AccessRules, refuseOpenDoor } from './http/access-rules';
 import { loadApiKeys } from './http/api-keys';
@@ -26,6 +27,7 @@ export interface GatewayParts {
   readonly database: Database;
   readonly pipelines: PipelineStore;
   readonly submission: JobSubmission;
+  readonly transactions: JobTransactions;
   readonly reader: JobReader;
   readonly bus: NatsBus;
   readonly turns: TurnPublisher;
@@ -51,8 +53,10 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
   const publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
   const pipelines = new PipelineStore(database);
   const submission = new JobSubmission(database);
+  const transactions = new JobTransactions(database, pipelines);
   keepTopology(context, bus, catalog);
   context.drain.register('flush', 'submissions', () => submission.idle());
+  context.drain.register('flush', 'changes of jobs', () => transactions.close());
   context.drain.register('flush', 'publishes', async () => void (await publisher.drain(DRAIN_LIMIT_MS)));
   context.drain.register('bus', 'nats', () => bus.close(CLOSE_LIMIT_MS));
   return {
@@ -64,6 +68,7 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
     database,
     pipelines,
     submission,
+    transactions,
     reader: new JobReader(database, pipelines),
     bus,
     turns: new TurnPublisher(publisher),
