@@ -14,6 +14,7 @@ retry: { max_retries: 0 }
 pipelines:
   blocks: { steps: [{ name: computes, uses: test_block, options: { block_ms: ${BLOCK_MS} } }] }
   for_ever: { steps: [{ name: hangs, uses: test_block, timeout: 500ms, options: { block_ms: 3600000 } }] }
+  waits: { steps: [{ name: waits, uses: test_wait, options: { wait_ms: 3000 } }] }
   quick: { steps: [{ name: one, uses: test_effect }, { name: two, uses: test_effect }] }
 `;
 
@@ -115,6 +116,22 @@ it('ends the worker when the loop is blocked long after the time-out of a step',
   expect(await worker.exit()).toMatchObject({ signal: 'SIGKILL' });
   expect(said(worker, 'blocked long after')).toMatchObject([{ level: 'fatal', step: 'hangs', handler: 'test_block' }]);
 }, 60_000);
+
+it('loses its lease when the whole process stands still, and records nothing of what it then finds done', async () => {
+  await start();
+  const job = await submit('waits');
+  const worker = await whereBegun(job);
+  const running = `SELECT FROM steps WHERE job_id = $1 AND status = 'running'`;
+  await until(async () => (await stack.query(running, [job])).length > 0, { what: 'the record that it runs' });
+  worker.signal('SIGSTOP');
+  await until(async () => (await effectsOf(job)).length === 2, { deadlineMs: 20_000, what: 'the other worker at it' });
+  worker.signal('SIGCONT');
+  await until(() => said(worker, 'registered anew').length > 0, { what: 'a new lease' });
+  await untilCompleted([job]);
+  const attempts = await stack.query('SELECT outcome FROM attempts WHERE job_id = $1 ORDER BY epoch', [job]);
+  expect(attempts).toEqual([{ outcome: 'crashed' }, { outcome: 'completed' }]);
+  expect(said(worker, 'slept through a lease')).toEqual([]);
+}, 90_000);
 
 it('begins a second time when nothing speaks for the blocked loop (the negative control)', async () => {
   await start({ SLUICE_INTERNAL_NO_HELP_WHEN_BLOCKED: 'true' });

@@ -9,8 +9,8 @@ interface Seen {
   readonly torn: readonly number[];
 }
 
-const ENOUGH_READS = 2_000;
-const LIMIT_MS = 15_000;
+const ENOUGH_READS = 1_000;
+const LIMIT_MS = 20_000;
 
 /** What a move writes: every field says the same number. */
 const replyOf = (n: number): string => `${n}.${'r'.repeat(n % 300)}`;
@@ -58,11 +58,11 @@ it('shows a racing thread each turn whole, whatever the order in which slots are
   const writesAll = some.map((moves): Move[] => ['take', ...moves, 'begin', 'give']);
   await fc.assert(
     fc.asyncProperty(writesAll, async (moves) => {
-      const { torn, withStep } = await race(moves, true);
+      const { torn, turns } = await race(moves, true);
       expect(torn).toEqual([]);
-      expect(withStep).toBeGreaterThanOrEqual(ENOUGH_READS);
+      expect(turns).toBeGreaterThanOrEqual(ENOUGH_READS);
     }),
-    { numRuns: 12 },
+    { numRuns: 10 },
   );
 }, 240_000);
 

@@ -31,6 +31,6 @@ while (signal[0] === 0) {
     if (!isWhole(turn)) seen.torn.push(turn.store);
   }
   if (seen.torn.length > 0) signal[1] = 1;
-  signal[2] = Math.min(seen.withStep, 2 ** 30);
+  signal[2] = Math.min(seen.turns, 2 ** 30);
 }
 parentPort.postMessage(seen);

@@ -1,6 +1,7 @@
 // Handlers that only tests need, loaded by services that are given SLUICE_INTERNAL_HANDLERS (see test-handlers.ts).
 // Each adds a line to the file in SLUICE_TEST_EFFECTS when it begins: an effect that no database takes back.
 const { appendFileSync } = require('node:fs');
+const { setTimeout: pause } = require('node:timers/promises');
 const { z } = require('zod');
 
 function begun({ jobId, step, attempt }) {
@@ -23,5 +24,6 @@ const handler = (name, options, run) => ({
 
 exports.handlers = [
   handler('test_effect', {}, () => ({})),
+  handler('test_wait', { wait_ms: z.int().min(0) }, async ({ options }) => void (await pause(options.wait_ms))),
   handler('test_block', { block_ms: z.int().min(0) }, ({ options }) => block(options.block_ms)),
 ];
