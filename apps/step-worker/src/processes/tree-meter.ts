@@ -77,14 +77,15 @@ export class TreeMeter {
 
   private schedule(inMs: number): void {
     if (this.timer || this.trees.size === 0) return;
-    this.timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       const startedAtMs = performance.now();
       void this.look([...this.trees]).finally(() => {
-        this.timer = undefined;
+        if (this.timer === timer) this.timer = undefined;
         const tookMs = performance.now() - startedAtMs;
         this.schedule(Math.max(this.hasProc ? LOOK_MS : PS_LOOK_MS, tookMs / LOOK_SHARE));
       });
     }, inMs).unref();
+    this.timer = timer;
   }
 
   /** At once where there is /proc; otherwise when `ps` has answered. Never rejects. */
