@@ -5,6 +5,7 @@ import {
   existsInProc,
   peakResidentBytes,
   type ProcessRow,
+  readProcess,
   readProcTable,
   readPsTable,
 } from './process-table';
@@ -30,6 +31,7 @@ interface Tree {
   /** Leads the session and the group. */
   readonly leader: number;
   guard: number | undefined;
+  wasSeen: boolean;
   cpuMs: number;
   residentBytes: number;
 }
@@ -46,6 +48,11 @@ export class TreeMeter {
   private readonly trees = new Set<Tree>();
   private timer: NodeJS.Timeout | undefined;
   private collectedMs: number;
+  /**
+   * Memory of the shell that every program has been for a moment, as the guards, which are such shells, show: the least
+   * that one had that was over before the first look.
+   */
+  private shellBytes = 0;
 
   constructor(private readonly platform: NodeJS.Platform = process.platform) {
     this.collectedMs = this.hasProc ? collectedCpuMs() : 0;
@@ -53,10 +60,13 @@ export class TreeMeter {
 
   /** Begins to measure. @param leader the pid of a child that leads its own session */
   watch(leader: number): TreeWatch {
-    const tree: Tree = { leader, guard: undefined, cpuMs: 0, residentBytes: 0 };
+    const tree: Tree = { leader, guard: undefined, wasSeen: false, cpuMs: 0, residentBytes: 0 };
     this.trees.add(tree);
     const look = (): void => void this.look([tree]);
-    look();
+    // All of it so far is the leader: a whole look would cost more than a small program does.
+    if (this.hasProc) tree.residentBytes = readProcess(leader)?.residentBytes ?? 0;
+    // It is over already, and its guard still there.
+    if (tree.residentBytes === 0 && this.shellBytes === 0) look();
     this.schedule(FIRST_LOOK_MS);
     return { look, end: () => this.end(tree) };
   }
@@ -67,14 +77,15 @@ export class TreeMeter {
 
   private schedule(inMs: number): void {
     if (this.timer || this.trees.size === 0) return;
-    this.timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       const startedAtMs = performance.now();
       void this.look([...this.trees]).finally(() => {
-        this.timer = undefined;
+        if (this.timer === timer) this.timer = undefined;
         const tookMs = performance.now() - startedAtMs;
         this.schedule(Math.max(this.hasProc ? LOOK_MS : PS_LOOK_MS, tookMs / LOOK_SHARE));
       });
     }, inMs).unref();
+    this.timer = timer;
   }
 
   /** At once where there is /proc; otherwise when `ps` has answered. Never rejects. */
@@ -89,11 +100,11 @@ export class TreeMeter {
   }
 
   private lookAt(tree: Tree, table: Families): void {
-    const all = table.treeOf(tree.leader);
-    const rows = all.filter((row) => !this.isGuard(tree, row, table));
+    const rows = table.treeOf(tree.leader).filter((row) => !this.isGuard(tree, row, table));
     const peaks = this.hasProc ? rows.slice(0, MAX_PEAKS_ASKED).map((row) => peakResidentBytes(row.pid)) : [];
-    const resident = rows.reduce((sum, row) => sum + row.residentBytes, 0) || smallest(all);
+    const resident = rows.reduce((sum, row) => sum + row.residentBytes, 0);
     const cpuMs = rows.reduce((sum, row) => sum + row.cpuMs, 0);
+    tree.wasSeen ||= resident > 0;
     tree.cpuMs = Math.max(tree.cpuMs, cpuMs);
     tree.residentBytes = Math.max(tree.residentBytes, resident, ...peaks);
   }
@@ -102,11 +113,12 @@ export class TreeMeter {
   private isGuard(tree: Tree, row: ProcessRow, table: Families): boolean {
     if (!this.hasProc || row.group !== tree.leader || table.descendsFrom(row, tree.leader)) return false;
     if (tree.guard === undefined && commandLineText(row.pid).includes('sluice-guardian')) tree.guard = row.pid;
+    if (row.pid === tree.guard) this.shellBytes = Math.max(this.shellBytes, row.residentBytes);
     return row.pid === tree.guard || row.parent === tree.guard;
   }
 
   private end(tree: Tree): OwnFigures {
-    if (tree.residentBytes === 0) void this.look([tree]);
+    if (!tree.wasSeen) tree.residentBytes = Math.max(tree.residentBytes, this.shellBytes);
     this.trees.delete(tree);
     if (this.trees.size === 0) {
       clearTimeout(this.timer);
@@ -129,15 +141,6 @@ export class TreeMeter {
     this.collectedMs += ownMs;
     return ownMs;
   }
-}
-
-/**
- * What a program had that was over before the first look: at least what the shell had that became it. The guard, which
- * lives on, is such a shell.
- */
-function smallest(rows: readonly ProcessRow[]): number {
-  const sizes = rows.map((row) => row.residentBytes).filter((bytes) => bytes > 0);
-  return sizes.length === 0 ? 0 : Math.min(...sizes);
 }
 
 /** A table of processes by parent and by session. */

@@ -18,9 +18,12 @@ export type TextOrSecret = string | SecretReference;
  * @param expected the same in words
  */
 export const textOrSecret = (isText: (text: string) => boolean, expected: string) =>
-  z.union([z.string().refine(isText, expected), z.strictObject({ secret: z.string().regex(VARIABLE_NAME, VARIABLE_FORM) })], {
-    error: `${expected}, or { secret: NAME } with the name of an environment variable of the worker`,
-  });
+  z.union(
+    [z.string().refine(isText, expected), z.strictObject({ secret: z.string().regex(VARIABLE_NAME, VARIABLE_FORM) })],
+    {
+      error: `${expected}, or { secret: NAME } with the name of an environment variable of the worker`,
+    },
+  );
 
 /** The names of the secrets that options refer to, wherever in them. */
 export function secretNamesIn(options: unknown): string[] {
