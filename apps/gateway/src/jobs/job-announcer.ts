@@ -32,10 +32,11 @@ export class JobAnnouncer {
     private readonly log: Logger,
   ) {}
 
-  announce(stored: readonly StoredJob[]): void {
+  /** @param askedAtMs `performance.now()` from before the database was asked to store them */
+  announce(stored: readonly StoredJob[], askedAtMs: number): void {
     for (const { job, pipeline, dispatchedAt } of stored) {
       if (dispatchedAt === null) continue;
-      for (const turn of openingTurns(job, pipeline, dispatchedAt)) void this.publish(turn);
+      for (const turn of openingTurns(job, pipeline, dispatchedAt, askedAtMs)) void this.publish(turn);
     }
     for (const each of stored) publishEvents(this.bus, each.job.id, JSON.stringify(newsOf(each)));
     if (stored.some(({ dispatchedAt }) => dispatchedAt === null)) notify(this.bus, SCHEDULER_WAKE);
