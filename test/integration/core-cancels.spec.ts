@@ -1,5 +1,5 @@
 import { cancelJob, finishCancel } from '#shared/domain/turn/cancel';
-import { Cancels } from '#shared/store/jobs/cancels';
+import { Cancels, LOOK_START } from '#shared/store/jobs/cancels';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { CHAIN } from '../support/drafts';
@@ -48,34 +48,32 @@ describe('a look', () => {
     const held = await stage.put(chain, { fields: { status: 'scheduled', open: 0n, dispatchedAt: null } });
     await transactions.run({ jobId: held, apply: cancelJob });
     const [first, second] = [await cancelled(), await cancelled()];
-    const { jobs, until, at } = await cancels.look();
+    const { jobs, at, next } = await cancels.look(LOOK_START);
     expect(jobs).toEqual([
       { id: first, run: 1 },
       { id: second, run: 1 },
     ]);
-    expect(until).toBe(at);
+    expect(at).toBeGreaterThan(0);
+    expect(next).toBeNull();
   });
 
-  it('that cannot show all says up to where it has seen', async () => {
-    const [first, second] = [await cancelled(), await cancelled()];
-    const look = await cancels.look(1);
-    expect(look.jobs).toEqual([{ id: first, run: 1 }]);
-    await worker('me');
+  it('that shows as many as it may goes on behind them, however many were cancelled and marked at once', async () => {
+    const ids = [await cancelled(), await cancelled(), await cancelled()];
+    await stage.server.query('UPDATE jobs SET cancel_at = (SELECT min(cancel_at) FROM jobs)');
     await cancels.mark();
-    await cancels.acknowledge('me', look.until, NOBODY);
-    expect(await cancels.acknowledged(10)).toEqual([]);
-    const all = await cancels.look(2);
-    await cancels.acknowledge('me', all.until, NOBODY);
-    // Of as many as it may show, the last one may have others behind it.
-    expect(await cancels.acknowledged(10)).toEqual([]);
-    await cancels.acknowledge('me', (await cancels.look()).until, NOBODY);
-    expect(await cancels.acknowledged(10)).toEqual([first, second]);
+    await worker('me');
+    const { jobs, at, next } = await cancels.look(LOOK_START, 2);
+    const rest = await cancels.look(next ?? LOOK_START, 2);
+    expect([...jobs, ...rest.jobs].map((job) => job.id).toSorted()).toEqual(ids.toSorted());
+    expect(rest.next).toBeNull();
+    await cancels.acknowledge('me', at, NOBODY);
+    expect(await cancels.acknowledged(10)).toHaveLength(3);
   });
 
   it('shows nothing that has ended, cancelled or completed', async () => {
     const id = await cancelled();
     await transactions.run({ jobId: id, apply: (draft) => finishCancel(draft, new Map(), new Map()) });
-    expect(await cancels.look()).toEqual({ jobs: [], until: 0, at: 0 });
+    expect(await cancels.look(LOOK_START)).toEqual({ jobs: [], at: 0, next: null });
     expect(await stage.server.query('SELECT cancel_at, cancel_mark FROM jobs')).toEqual([
       { cancel_at: null, cancel_mark: null },
     ]);
@@ -96,19 +94,19 @@ describe('a cancel is acknowledged', () => {
     const id = await cancelled();
     await worker('one');
     await worker('other');
-    const early = await cancels.look();
+    const early = await cancels.look(LOOK_START);
     await cancels.mark();
-    const late = await cancels.look();
+    const late = await cancels.look(LOOK_START);
     const steps: [worker: string, until: number, windingDown: string[]][] = [
-      ['one', early.until, []],
-      ['other', late.until, []],
-      ['one', late.until, [id]],
+      ['one', early.at, []],
+      ['other', late.at, []],
+      ['one', late.at, [id]],
     ];
     for (const [who, until, windingDown] of steps) {
       await cancels.acknowledge(who, until, windingDown);
       expect(await cancels.acknowledged(10)).toEqual([]);
     }
-    await cancels.acknowledge('one', late.until, []);
+    await cancels.acknowledge('one', late.at, []);
     expect(await cancels.acknowledged(10)).toEqual([id]);
   });
 
@@ -121,9 +119,9 @@ describe('a cancel is acknowledged', () => {
 
   it('with a look that began before the mark and was written after it: it may have missed the cancel', async () => {
     await worker('me');
-    const { until } = await cancels.look();
+    const { at } = await cancels.look(LOOK_START);
     const id = await cancelled();
-    const before = Math.max(until, (await clock()) - 60_000_000);
+    const before = Math.max(at, (await clock()) - 60_000_000);
     await cancels.mark();
     await cancels.acknowledge('me', before, NOBODY);
     expect(await cancels.acknowledged(10)).toEqual([]);

@@ -28,10 +28,11 @@ export class JobAnnouncer {
     private readonly turns: TurnSender,
   ) {}
 
-  announce(stored: readonly StoredJob[]): void {
+  /** @param askedAtMs `performance.now()` from before the database was asked to store them */
+  announce(stored: readonly StoredJob[], askedAtMs: number): void {
     for (const { job, pipeline, dispatchedAt } of stored) {
       if (dispatchedAt === null) continue;
-      for (const turn of openingTurns(job, pipeline, dispatchedAt)) this.turns.send(turn);
+      for (const turn of openingTurns(job, pipeline, dispatchedAt, askedAtMs)) this.turns.send(turn);
     }
     for (const each of stored) publishEvents(this.bus, each.job.id, JSON.stringify(newsOf(each)));
     if (stored.some(({ dispatchedAt }) => dispatchedAt === null)) notify(this.bus, SCHEDULER_WAKE);

@@ -1,6 +1,6 @@
 import type { Delivery } from '#shared/bus/work-consumer';
 import type { Logger } from '#shared/runtime/logger';
-import type { CancelLook } from '#shared/store/jobs/cancels';
+import type { CancelLook, LookPosition } from '#shared/store/jobs/cancels';
 import { Incarnation } from '../lease/worker-lease';
 import { ActiveTurn } from '../turn/active-turn';
 import { ActiveTurns } from '../turn/active-turns';
@@ -18,10 +18,10 @@ class Bench {
   duringLook: () => unknown = () => undefined;
   readonly watch = new CancelWatch({
     cancels: {
-      look: async () => {
-        this.story.push('look');
+      look: async ({ id }: LookPosition) => {
+        this.story.push(id.startsWith('0000') ? 'look' : `look on from ${id}`);
         await this.duringLook();
-        const look = this.looks.shift() ?? { jobs: [], until: 0, at: 0 };
+        const look = this.looks.shift() ?? { jobs: [], at: 0, next: null };
         if (look instanceof Error) throw look;
         return look;
       },
@@ -46,7 +46,7 @@ class Bench {
 
 const look = (...jobs: [id: string, run: number][]): CancelLook => ({
   jobs: jobs.map(([id, run]) => ({ id, run })),
-  ...{ until: 7, at: 9 },
+  ...{ at: 7, next: null },
 });
 
 it('says nothing where nothing is cancelled', async () => {
@@ -103,4 +103,25 @@ it('goes on after a look that fails, and has acknowledged nothing', async () => 
   expect(bench.story.splice(0)).toEqual(['look', 'warn']);
   await bench.watch.look();
   expect(bench.story).toEqual(['look', 'acknowledge me 7 []', 'wake']);
+});
+
+it('looks at all pages before it acknowledges the first, and names what it stopped of any', async () => {
+  const bench = new Bench();
+  for (const job of ['a', 'c']) bench.add(job);
+  bench.looks = [
+    { ...look(['a', 1], ['b', 1]), next: { cancelAt: 3, id: 'b' } },
+    { ...look(['c', 1]), at: 12 },
+  ];
+  await bench.watch.look();
+  expect(bench.story).toEqual([
+    ...['look', 'a run 1: cancelled', 'look on from b', 'a run 1: cancelled', 'c run 1: cancelled'],
+    ...['acknowledge me 7 [a,c]', 'wake'],
+  ]);
+});
+
+it('acknowledges nothing when a later page cannot be read', async () => {
+  const bench = new Bench();
+  bench.looks = [{ ...look(['a', 1]), next: { cancelAt: 3, id: 'a' } }, new Error('away')];
+  await bench.watch.look();
+  expect(bench.story).toEqual(['look', 'look on from a', 'warn']);
 });

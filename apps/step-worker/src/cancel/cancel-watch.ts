@@ -1,5 +1,6 @@
+import type { Micros } from '#shared/domain/turn/job-draft';
 import type { Logger } from '#shared/runtime/logger';
-import type { Cancels } from '#shared/store/jobs/cancels';
+import { type CancelledJob, type Cancels, LOOK_START } from '#shared/store/jobs/cancels';
 import type { WorkerLease } from '../lease/worker-lease';
 import type { ActiveTurns } from '../turn/active-turns';
 import type { CancelledJobs } from './cancelled-jobs';
@@ -51,20 +52,27 @@ export class CancelWatch {
   }
 
   private async lookOnce(): Promise<void> {
-    const { cancels, lease, turns, cancelled } = this.deps;
+    const { cancels, lease, turns } = this.deps;
     const { id } = lease.current;
     if (id === '') return;
-    const { jobs, until, at } = await cancels.look();
+    const { jobs, at: until, next } = await cancels.look(LOOK_START);
     if (jobs.length === 0) return;
-    for (const job of jobs) cancelled.add(job.id, job.run, at);
-    const windingDown = new Set<string>();
-    for (const turn of turns.all()) {
-      const { job_id, run } = turn.message;
-      if (!cancelled.has(job_id, run)) continue;
-      windingDown.add(job_id);
-      turn.cancel();
+    this.stop(jobs, until);
+    for (let from = next; from !== null;) {
+      const page = await cancels.look(from);
+      this.stop(page.jobs, page.at);
+      from = page.next;
     }
+    const windingDown = new Set<string>();
+    for (const turn of turns.all()) if (turn.cancelled) windingDown.add(turn.message.job_id);
     await cancels.acknowledge(id, until, [...windingDown]);
     this.deps.onAcknowledged();
+  }
+
+  /** Remembers a page, and stops what runs of it: the next one may push it out of the memory. */
+  private stop(jobs: readonly CancelledJob[], at: Micros): void {
+    const { turns, cancelled } = this.deps;
+    for (const job of jobs) cancelled.add(job.id, job.run, at);
+    for (const turn of turns.all()) if (cancelled.has(turn.message.job_id, turn.message.run)) turn.cancel();
   }
 }

@@ -5,7 +5,7 @@ import { notify } from '#shared/bus/signals';
 import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase, type Database } from '#shared/store/database';
-import { Cancels } from '#shared/store/jobs/cancels';
+import { Cancels, LOOK_START } from '#shared/store/jobs/cancels';
 import { RunningRecord } from '#shared/store/jobs/running-record';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { BlockedLoop, type BegunTurn } from './blocked-loop';
@@ -113,9 +113,9 @@ class KeeperThread {
     const { worker } = this;
     if (!this.database.isInitialized || worker === '') return;
     try {
-      const { jobs, until } = await this.cancels.look();
+      const { jobs, at } = await this.cancels.look(LOOK_START, 1);
       if (jobs.length === 0) return;
-      await this.cancels.acknowledge(worker, until, atWork);
+      await this.cancels.acknowledge(worker, at, atWork);
       notify(this.bus, SCHEDULER_WAKE);
     } catch (error) {
       this.log.warn({ err: error }, 'cancels could not be acknowledged for a blocked worker');

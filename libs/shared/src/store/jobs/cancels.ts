@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { Micros } from '#shared/domain/turn/job-draft';
 import { execute, type NamedStatement, withClient } from '#shared/store/database';
-import { micros } from '#shared/store/jobs/draft-statements';
+import { micros, timestamp } from '#shared/store/jobs/draft-statements';
 
 /** A job that is being cancelled, as a worker is told of it. */
 export interface CancelledJob {
@@ -9,25 +9,37 @@ export interface CancelledJob {
   readonly run: number;
 }
 
-/** One look of a worker at what is being cancelled. */
+/** Where a look goes on that does not show all. */
+export interface LookPosition {
+  readonly cancelAt: Micros;
+  readonly id: string;
+}
+
+/** One page of a worker's look at what is being cancelled, oldest first. */
 export interface CancelLook {
   readonly jobs: readonly CancelledJob[];
-  /** Every cancel with a mark before this is among the jobs, or was over by then. */
-  readonly until: Micros;
-  /** The database's time of the look. */
+  /**
+   * The database's time. Every cancel with a mark before that of the first page is on a page, or was over by then. (Not
+   * one before the last cancel shown: marks come later, and of many at once all of them may.)
+   */
   readonly at: Micros;
+  /** Null: that is all. */
+  readonly next: LookPosition | null;
 }
+
+export const LOOK_START: LookPosition = { cancelAt: 0, id: '00000000-0000-0000-0000-000000000000' };
 
 /** By `jobs_cancelling`. */
 const LOOK: NamedStatement = {
   name: 'cancelling_jobs',
   text: `
 SELECT id, run, ${micros('cancel_at')} AS cancel_us, ${micros('now()')} AS now_us FROM jobs
-WHERE cancel_at IS NOT NULL AND status = 'cancelling' ORDER BY cancel_at LIMIT $1`,
+WHERE cancel_at IS NOT NULL AND status = 'cancelling' AND (cancel_at, id) > (${timestamp('$1::bigint')}, $2::uuid)
+ORDER BY cancel_at, id LIMIT $3`,
 };
 
-/** Jobs in one look. More are seen by the next ones, when the first have ended. */
-const MOST_AT_ONCE = 5_000;
+/** Jobs on one page of a look. */
+const PAGE = 5_000;
 
 const ACKNOWLEDGE: NamedStatement = {
   name: 'acknowledge_cancels',
@@ -63,18 +75,14 @@ ORDER BY j.cancel_at LIMIT $1`,
 export class Cancels {
   constructor(private readonly database: DataSource) {}
 
-  /** What is being cancelled: for a worker, which then says `acknowledge`. */
-  look(limit = MOST_AT_ONCE): Promise<CancelLook> {
+  /** What is being cancelled, a page from the position on: for a worker, which says `acknowledge` after the last. */
+  look(from: LookPosition, limit = PAGE): Promise<CancelLook> {
     return withClient(this.database, async (client) => {
       type Row = CancelledJob & { readonly cancel_us: string; readonly now_us: string };
-      const rows = await execute<Row>(client, LOOK, [limit]);
-      const [first] = rows;
-      if (!first) return { jobs: [], until: 0, at: 0 };
-      // Of more jobs than it shows, a look has seen those that were cancelled before the last one shown.
-      const last = rows.length === limit ? rows.at(-1) : undefined;
-      const at = Number(first.now_us);
-      const until = Math.min(at, Number(last?.cancel_us ?? Infinity));
-      return { jobs: rows.map(({ id, run }) => ({ id, run })), until, at };
+      const rows = await execute<Row>(client, LOOK, [from.cancelAt, from.id, limit]);
+      const last = rows.at(-1);
+      const next = last && rows.length === limit ? { cancelAt: Number(last.cancel_us), id: last.id } : null;
+      return { jobs: rows.map(({ id, run }) => ({ id, run })), at: Number(rows[0]?.now_us ?? 0), next };
     });
   }
 
