@@ -164,7 +164,7 @@ describe('logs', () => {
     const id = await insert();
     await server.query(
       `INSERT INTO logs (job_id, idx, attempt, at, level, message)
-       SELECT $1, 0, attempt, now(), 'info', n::text FROM generate_series(1, 1500) n, generate_series(1, 2) attempt ORDER BY n`,
+       SELECT $1, 0, attempt, now(), 'info', format('%s', n) FROM generate_series(1, 1500) n, generate_series(1, 2) attempt ORDER BY n`,
       [id],
     );
     await new StepReports(database).trimLogs([{ jobId: id, idx: 0, attempt: 1 }]);
