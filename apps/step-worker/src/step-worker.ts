@@ -7,6 +7,7 @@ import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
 import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { DrainLimits } from '#shared/runtime/drain';
+import { guardHolds } from '#shared/runtime/failpoints';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
@@ -148,6 +149,7 @@ export class StepWorker {
 
   /** Holds off the redelivery of what takes long. */
   private sayWorking(everyMs: number): void {
+    if (!guardHolds('worker.says_working')) return;
     const now = performance.now();
     for (const turn of this.turns.all()) {
       if (now - turn.lastSignOfWorkMs < everyMs * 0.75) continue;

@@ -4,6 +4,7 @@ import type { JsonObject } from '#shared/domain/json';
 import type { StepDefinition } from '#shared/domain/pipeline';
 import { NO_STEPS } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
+import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import type { WorkerLease } from '../lease/worker-lease';
@@ -48,7 +49,8 @@ export class AttemptRunner {
     const { startedAt, end } = this.deps.meter.start();
     // Reading takes time: the lease may have been lost since the begin was granted.
     const { grantedBy } = current;
-    if (grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
+    const isGranted = grantedBy === this.deps.lease.current && grantedBy.isValid();
+    if (!isGranted && guardHolds('worker.lease_at_begin')) {
       return { kind: 'stopped', reason: 'stale', measured: end() };
     }
     turn.startedAt = startedAt;
@@ -86,6 +88,7 @@ export class AttemptRunner {
     });
     turn.abort = (reason) => execution.stop(new AttemptStopped(reason));
     if (turn.fast && !turn.recorded) this.deps.settlement.began(turn);
+    failpoint('worker.begins', jobId, idx, epoch);
     try {
       return await execution.run();
     } finally {

@@ -3,6 +3,7 @@ import { LONGEST_NAK_MS } from '#shared/domain/turn/claim';
 import type { RetryDecision } from '#shared/domain/turn/end-attempt';
 import { retryDelayMs } from '#shared/domain/turn/retry-delay';
 import type { StepError } from '#shared/domain/turn/job-draft';
+import { guardHolds } from '#shared/runtime/failpoints';
 
 /** Back-offs by nak beyond this many at once would pin the consumer; further ones go through the scheduler. */
 export const MOST_NAKS = 25_000;
@@ -22,5 +23,6 @@ export function decideRetry(
 ): RetryDecision {
   if (error.kind === 'permanent' || retryCount >= step.max_retries) return { kind: 'final' };
   const delayMs = retryDelayMs(step.back_off, retryCount + 1, random(), leastMs);
-  return { kind: 'retry', delayMs, viaScheduler: delayMs > LONGEST_NAK_MS || naksPending >= MOST_NAKS };
+  const isLong = delayMs > LONGEST_NAK_MS || naksPending >= MOST_NAKS;
+  return { kind: 'retry', delayMs, viaScheduler: isLong && guardHolds('worker.long_waits_leave') };
 }
