@@ -132,9 +132,8 @@ export class StepWorker {
     clearInterval(this.workingTimer);
     const { id } = this.lease.current;
     if (this.database.isInitialized && id !== '') {
-      for (const step of await this.registry.runningOf(id)) {
-        await this.settlement.handBack(step.jobId, step.idx, id, step.epoch);
-      }
+      const left = await this.registry.runningOf(id);
+      await Promise.all(left.map((step) => this.settlement.handBack(step.jobId, step.idx, id, step.epoch)));
       await this.recorder.flush();
       await this.settlement.close();
       await this.lease.stop();
@@ -158,14 +157,18 @@ export class StepWorker {
     }
   }
 
-  /** Rows that say this worker runs them, though it does not: the reply that granted them was lost. */
+  /**
+   * Rows that say this worker runs them, though it does not: the reply that granted them was lost. All at once, in one
+   * commit: the lease is not renewed meanwhile, and a lost reply may have granted hundreds.
+   */
   private async handBackUnknown(incarnation: Incarnation): Promise<void> {
-    for (const step of await this.registry.runningOf(incarnation.id)) {
-      if (this.turns.hasJob(step.jobId)) continue;
-      if (await this.settlement.handBack(step.jobId, step.idx, incarnation.id, step.epoch)) {
-        this.context.log.warn({ job: step.jobId, step: step.idx }, 'handed back a step that this worker does not run');
-      }
-    }
+    const running = await this.registry.runningOf(incarnation.id);
+    const unknown = running.filter((step) => !this.turns.hasJob(step.jobId));
+    const handedBack = await Promise.all(
+      unknown.map((step) => this.settlement.handBack(step.jobId, step.idx, incarnation.id, step.epoch)),
+    );
+    const steps = handedBack.filter(Boolean).length;
+    if (steps > 0) this.context.log.warn({ steps }, 'handed back steps that this worker does not run');
   }
 
   private load(): { running: number; cpuPercent: number; memoryMb: number } {
