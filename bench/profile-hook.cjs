@@ -1,10 +1,11 @@
-// Preloaded into every process of a profiled stack: writes a CPU profile when the process ends.
+// Preloaded into every process of a profiled stack: writes a CPU profile of its main thread when the process ends.
 const { writeFileSync } = require('node:fs');
 const { Session } = require('node:inspector');
 const { join } = require('node:path');
+const { isMainThread } = require('node:worker_threads');
 
 const folder = process.env.SLUICE_INTERNAL_PROFILE_FOLDER;
-if (folder) {
+if (folder && isMainThread) {
   const session = new Session();
   session.connect();
   session.post('Profiler.enable');

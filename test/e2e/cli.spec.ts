@@ -2,7 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NatsBus } from '#shared/bus/nats-bus';
+import type { DeadLetterGroups, DeadLetterPage } from '#shared/contracts/dead-letter';
 import type { AttemptView, JobView } from '#shared/contracts/job';
+import { DEAD_STREAM } from '#shared/contracts/subjects';
+import { TestLog } from '../integration/bus-stage';
+import { until } from '../support/poll';
 import { TestStack } from '../support/stack';
 
 const BIN = join(__dirname, '../../bin/sluice.js');
@@ -15,6 +20,7 @@ pipelines:
     steps: [{ name: filesystem }, { name: documentation }]
   flaky: { steps: [{ name: first, uses: noop, options: { duration_ms: 3000 } }, { name: second, uses: noop, options: { fail_attempts: 1 } }] }
   broken: { steps: [{ name: only, uses: noop, options: { fail_attempts: 9, fail_with: permanent } }] }
+  mended: { steps: [{ name: first, uses: noop }, { name: second, uses: noop, options: { fail_attempts: 1, fail_with: permanent } }] }
   pause: { steps: [{ name: short, uses: noop, options: { duration_ms: 3000 } }] }
   slow: { steps: [{ name: long, uses: noop, options: { duration_ms: 600000 } }] }
 `;
@@ -96,6 +102,67 @@ test('a job that fails ends the wait with 5, and a watch of it too', async () =>
   expect((await sluice('ingest', 'status', out.trim())).code).toBe(0);
 });
 
+test('what has failed is kept, said, and goes on from there when it is retried', async () => {
+  const { code, out, err } = await sluice('ingest', 'start', '--pipeline', 'mended', '--wait', '-o', 'ids');
+  const id = out.trim();
+  expect([code, err]).toEqual([5, expect.stringContaining(`sluice ingest retry ${id}`)]);
+  const letter = await sluice('dead-letters', '--job', id, '-o', 'json');
+  const { items } = JSON.parse(letter.out) as DeadLetterPage;
+  expect(items).toMatchObject([{ pipeline: 'mended', step: 'second', attempts: 1, error: { kind: 'permanent' } }]);
+  const retried = await sluice('ingest', 'retry', id, '--follow', '--timeout', '60', '-o', 'json');
+  expect(retried).toMatchObject({ code: 0, err: expect.stringMatching(/^Job \S+ is pending\./) as string });
+  expect(JSON.parse(retried.out)).toMatchObject({ status: 'completed', steps: [{ attempt: 1 }, { attempt: 2 }] });
+  expect((await sluice('dead-letters', '--job', id)).err).toBe('No dead letters.\n');
+  expect((await sluice('ingest', 'retry', id)).code).toBe(1);
+});
+
+test('dead letters are grouped and redriven by what they have in common; the stream has them', async () => {
+  for (let n = 0; n < 2; n += 1) await sluice('ingest', 'start', '--pipeline', 'mended', '--tag', 'alike', '--wait');
+  const groups = await sluice('dead-letters', '--groups', '--pipeline', 'mended', '-o', 'json');
+  const [group] = (JSON.parse(groups.out) as DeadLetterGroups).items;
+  expect(group).toMatchObject({ count: 2, step: 'second' });
+  const bus = await NatsBus.connect({ url: stack.nats.url, name: 'spec', log: new TestLog() });
+  const { streams } = await bus.jetStream(5_000);
+  const asked = { last_by_subj: 'sluice.dead.mended.second' };
+  const message = await until(() => streams.getMessage(DEAD_STREAM, asked), { what: 'the dead letter in the stream' });
+  expect(message.json()).toMatchObject({ fingerprint: group?.fingerprint, payload: { options: { fail_attempts: 1 } } });
+  await bus.close(1_000);
+  const line = ['dead-letters', 'redrive', '--fingerprint', group?.fingerprint ?? '', '-o', 'json'];
+  expect(JSON.parse((await sluice(...line)).out)).toEqual({ matched: 2, done: 2, skipped: 0 });
+  const completed = async (): Promise<boolean> =>
+    (await sluice('ingest', 'jobs', '--tag', 'alike', '--status', 'completed', '-o', 'ids')).out.split('\n').length ===
+    3;
+  await until(completed, { what: 'both jobs completed', deadlineMs: 20_000 });
+});
+
+test('a job that is held is cancelled at once, and can go on after all', async () => {
+  const { out } = await sluice('ingest', 'start', '--pipeline', 'mended', '--countdown', '600', '-o', 'ids');
+  const cancelled = await sluice('ingest', 'stop', out.trim(), '--wait', '-o', 'json');
+  expect([cancelled.code, (JSON.parse(cancelled.out) as JobView).status]).toEqual([0, 'cancelled']);
+  expect((await sluice('ingest', 'status', out.trim(), '--watch')).code).toBe(6);
+  expect((await sluice('ingest', 'retry', out.trim(), '--wait')).code).toBe(5);
+});
+
+test('a job that runs is stopped on its worker, and said to be cancelled while it is watched', async () => {
+  const { out } = await sluice('ingest', 'start', '--pipeline', 'slow', '-o', 'ids');
+  const id = out.trim();
+  const { ended: watched } = launch('ingest', 'status', id, '--watch');
+  const running = async (): Promise<boolean> =>
+    (JSON.parse((await sluice('ingest', 'status', id, '-o', 'json')).out) as JobView).steps[0]?.status === 'running';
+  await until(running, { what: 'the step to run', deadlineMs: 20_000 });
+  const cancelled = await sluice('ingest', 'cancel', id, '--wait', '--timeout', '20', '-o', 'json');
+  expect(cancelled.code).toBe(0);
+  expect(JSON.parse(cancelled.out)).toMatchObject({
+    status: 'cancelled',
+    steps: [{ status: 'cancelled', attempt: 1 }],
+  });
+  const { code, err } = await watched;
+  expect(code).toBe(6);
+  expect(err).toMatch(/job\.cancelling[\s\S]*step\.cancelled {2}long[\s\S]*job\.cancelled/);
+  const attempts = await sluice('ingest', 'attempts', id, '-o', 'json');
+  expect((JSON.parse(attempts.out) as { items: AttemptView[] }).items).toMatchObject([{ outcome: 'cancelled' }]);
+});
+
 test('patience that is over ends with 7, an interruption with 130; the job goes on', async () => {
   const line = ['ingest', 'start', '--pipeline', 'slow', '--tag', 'long'];
   expect((await sluice(...line, '--wait', '--timeout', '1')).code).toBe(7);
@@ -133,5 +200,5 @@ test('says what the gateway refuses, by place', async () => {
 test('lists workers and pipelines', async () => {
   expect((await sluice('workers')).out).toMatch(/ alive /);
   const { out } = await sluice('pipelines', '-o', 'ids');
-  expect(out.trim().split('\n').sort()).toEqual(['broken', 'flaky', 'pause', 'repository', 'slow']);
+  expect(out.trim().split('\n').sort()).toEqual(['broken', 'flaky', 'mended', 'pause', 'repository', 'slow']);
 });

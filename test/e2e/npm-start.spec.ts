@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import type { JobView } from '#shared/contracts/job';
 import { commandLineOf } from '#shared/runtime/embedded/process-identity';
 import type { StackStatus } from '../../apps/launcher/src/stack';
 import { until } from '../support/poll';
@@ -85,6 +86,30 @@ describe('npm start', () => {
     launcher.kill('SIGINT');
     expect(await exitCode()).toBe(0);
     await untilGone(pidsOf(second), 0);
+  });
+
+  it('ends at once, with 130, when it is told again while a step still runs', async () => {
+    const config = join(folder, 'pipelines.yml');
+    await writeFile(
+      config,
+      'pipelines: { long: { steps: [{ name: only, uses: noop, options: { duration_ms: 60000 } }] } }\n',
+    );
+    launch('--port', '0', '--data-dir', folder, '--config', config);
+    const status = await untilReady();
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ pipeline: 'long' });
+    const { id } = (await (
+      await fetch(`${status.url}/v1/ingest`, { method: 'POST', headers, body })
+    ).json()) as JobView;
+    await until(async () => ((await (await fetch(`${status.url}/v1/ingest/${id}`)).json()) as JobView).started_at);
+    const toldAgain = (): boolean => {
+      launcher.kill('SIGINT');
+      return launcher.exitCode !== null;
+    };
+    await until(toldAgain, { deadlineMs: 20_000 });
+    expect(launcher.exitCode).toBe(130);
+    expect(output).toMatch(/ending at once\n$/);
+    await untilGone(pidsOf(status));
   });
 
   it('ends with 2 when a service cannot use its configuration, and says what the service said', async () => {

@@ -100,6 +100,72 @@ describe('consuming work', () => {
     expect(await outstanding()).toBe(2);
   });
 
+  describe('a delivery that rests', () => {
+    it('frees its slot, and takes one again before anything new', async () => {
+      await stage.publishAll(numbers(4));
+      const held: Delivery[] = [];
+      const consumer = stage.consumer(1, (delivery) => held.push(delivery));
+      await until(() => held.length === 1);
+      const [resting] = held;
+      if (!resting) throw new Error('nothing was delivered');
+      consumer.release(resting);
+      await until(() => held.length === 2);
+      const order: string[] = [];
+      const resumed = consumer.resume(resting).then((taken) => order.push(`resumed ${taken}`));
+      expect(consumer.busySlots).toBe(1);
+      const [, second] = held;
+      second?.ack();
+      if (second) consumer.release(second);
+      await resumed;
+      expect([order, consumer.busySlots, held.length]).toEqual([['resumed true'], 1, 2]);
+      resting.ack();
+      consumer.release(resting);
+      await until(() => held.length === 3);
+      expect(consumer.busySlots).toBe(1);
+    });
+
+    it('takes a free slot at once; what was asked for with that slot is handed back', async () => {
+      await stage.publishAll(numbers(3));
+      const held: Delivery[] = [];
+      const consumer = stage.consumer(3, (delivery) => held.push(delivery));
+      await until(() => held.length === 3);
+      const resting = [...held];
+      for (const delivery of resting) consumer.release(delivery);
+      // With all slots free, a pull waits at every lane.
+      const isWaiting = async (): Promise<boolean> => (await waitingPulls()) > 0;
+      await until(isWaiting);
+      expect(await Promise.all(resting.map((delivery) => consumer.resume(delivery)))).toEqual([true, true, true]);
+      await stage.publish('fresh');
+      await until(async () => !(await isWaiting()));
+      await stage.bus.ping(1_000);
+      expect([held.length, consumer.busySlots]).toEqual([3, 3]);
+      resting[0]?.ack();
+      if (resting[0]) consumer.release(resting[0]);
+      await until(() => held.length === 4);
+      expect([held[3]?.text(), held[3]?.deliveryCount]).toEqual(['fresh', 2]);
+    });
+
+    it('is not taken again once the consumer stops, nor when it never rested', async () => {
+      await stage.publishAll(numbers(2));
+      const held: Delivery[] = [];
+      const consumer = stage.consumer(1, (delivery) => held.push(delivery));
+      await until(() => held.length === 1);
+      const [resting] = held;
+      if (!resting) throw new Error('nothing was delivered');
+      expect(await consumer.resume(resting)).toBe(false);
+      consumer.release(resting);
+      await until(() => held.length === 2);
+      const waiting = consumer.resume(resting);
+      await consumer.stop();
+      expect([await waiting, await consumer.resume(resting), consumer.busySlots]).toEqual([false, false, 1]);
+    });
+  });
+
+  const waitingPulls = async (): Promise<number> => {
+    const api = await stage.bus.jetStream(2_000);
+    return (await api.consumers.info(WORK_STREAM, workConsumer('default', 'default'))).num_waiting;
+  };
+
   it.each(PRIORITIES)('when idle has a pull waiting, so that work of priority %s starts at once', async (priority) => {
     const { texts } = stage.collector(3, ['default']);
     await stage.publish('warm', priority);

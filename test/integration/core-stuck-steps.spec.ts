@@ -1,5 +1,11 @@
 import type { StepRow } from '#shared/domain/turn/job-draft';
-import { StuckSteps, SWEEP_START, type SweepPosition } from '#shared/store/jobs/stuck-steps';
+import {
+  PARKED_START,
+  type ParkedStep,
+  StuckSteps,
+  SWEEP_START,
+  type SweepPosition,
+} from '#shared/store/jobs/stuck-steps';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { CHAIN, SECOND, set } from '../support/drafts';
 import { type CoreStage, type JobToPut, openStage } from './core-stage';
@@ -138,17 +144,34 @@ describe('StuckSteps, and what waits for the scheduler', () => {
     const parked = { idx: 0, status: 'parked' } as const;
     const [young, old] = [await putOld(10, { rows: [parked] }), await putOld(60, { rows: [parked] })];
     await putOld(90, { rows: [{ idx: 0, status: 'queued' }] });
-    expect(await stuck.parked(10)).toEqual([]);
+    const parkedNow = (limit = 10): Promise<ParkedStep[]> => stuck.parked(PARKED_START, limit);
+    expect(await parkedNow()).toEqual([]);
     await stage.server.query(`INSERT INTO pools VALUES ('full', 2, 2)`);
-    expect(await stuck.parked(10)).toEqual([]);
+    expect(await parkedNow()).toEqual([]);
     await stage.server.query(`INSERT INTO pools VALUES ('free', 1, 2)`);
-    expect(await stuck.parked(10)).toEqual([{ jobId: old, idx: 0 }]);
+    expect(await parkedNow()).toMatchObject([{ jobId: old, idx: 0 }]);
     await stage.server.query(`INSERT INTO pools VALUES ('also free', 0, 5), ('lowered', 9, 3)`);
-    expect(await stuck.parked(10)).toEqual([
+    expect(await parkedNow()).toMatchObject([
       { jobId: old, idx: 0 },
       { jobId: young, idx: 0 },
     ]);
-    expect(await stuck.parked(1)).toEqual([{ jobId: old, idx: 0 }]);
+    expect(await parkedNow(1)).toMatchObject([{ jobId: old, idx: 0 }]);
+  });
+
+  it('goes round the parked steps, each once, also those of one job', async () => {
+    const rows = [0, 1, 2].map((idx) => ({ idx, status: 'parked' as const }));
+    const ids = [await putOld(60, { rows }), await putOld(90, { rows }), await putOld(30, { rows })];
+    await stage.server.query(`INSERT INTO pools VALUES ('free', 0, 2)`);
+    const seen: string[] = [];
+    for (let from = PARKED_START; ;) {
+      const steps = await stuck.parked(from, 10);
+      const last = steps.at(-1);
+      if (!last) break;
+      expect(steps.length).toBeLessThanOrEqual(2);
+      seen.push(...steps.map(({ jobId, idx }) => `${ids.indexOf(jobId)}:${idx}`));
+      from = last;
+    }
+    expect(seen).toEqual(['1:0', '1:1', '1:2', '0:0', '0:1', '0:2', '2:0', '2:1', '2:2']);
   });
 
   it('tells the time of the database', async () => {

@@ -72,7 +72,7 @@ function ruleOf(job: StoredJob, pipeline: StoredPipeline, walk: TurnWalk, choose
     ['release parked', (draft) => releaseParked(draft, idx)],
     ['release job', (draft) => releaseJob(draft)],
     ['cancel', (draft) => cancelJob(draft)],
-    ['finish cancel', (draft, { pools }) => finishCancel(draft, pools)],
+    ['finish cancel', (draft, { leases, pools }) => finishCancel(draft, leases, pools)],
     ['retry', (draft, { pools }) => retryJob(draft, null, pools)],
     ['rerun', (draft, { pools }) => retryJob(draft, idx, pools)],
   ];

@@ -50,7 +50,10 @@ describe('JobTransactions', () => {
     const seen: string[] = [];
     const results = await Promise.all([
       transactions.run({ jobId: id, apply: (draft) => (seen.push(draft.job.status), cancelJob(draft)) }),
-      transactions.run({ jobId: id, apply: (draft) => (seen.push(draft.job.status), finishCancel(draft, new Map())) }),
+      transactions.run({
+        jobId: id,
+        apply: (draft) => (seen.push(draft.job.status), finishCancel(draft, new Map(), new Map())),
+      }),
       transactions.run({
         jobId: id,
         apply: (draft) => (seen.push(draft.job.status), retryJob(draft, null, new Map())),

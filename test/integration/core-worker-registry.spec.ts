@@ -44,9 +44,17 @@ describe('WorkerRegistry', () => {
   it('renews a lease that runs, and keeps what the worker is at', async () => {
     const registered = await registry.register(worker('a'), 2_000);
     const renewed = await registry.renew('a', 60_000, LOAD);
-    expect(renewed).toBeGreaterThanOrEqual(registered);
+    expect(renewed?.now).toBeGreaterThanOrEqual(registered);
     expect(await rowOf('a')).toMatchObject({ running: 3, cpu_percent: 12.5, memory_mb: 256 });
     expect((await rowOf('a'))?.left_ms).toBeGreaterThan(50_000);
+  });
+
+  it('tells with a renewal how many workers are alive', async () => {
+    for (const id of ['a', 'b', 'c']) await registry.register(worker(id), 10_000);
+    expect(await registry.renew('a', 10_000, LOAD)).toMatchObject({ workersAlive: 3 });
+    await registry.remove('b');
+    await stage.server.query(`UPDATE workers SET lease_until = now() WHERE id = 'c'`);
+    expect(await registry.renew('a', 10_000, LOAD)).toMatchObject({ workersAlive: 1 });
   });
 
   it('never takes up a lease that is over, nor one that was never there', async () => {

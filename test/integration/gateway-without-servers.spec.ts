@@ -38,6 +38,11 @@ describe('without Postgres', () => {
       await stage.get(`/v1/ingest/${first.body.id}`),
       await stage.get('/v1/ingest'),
       await stage.get('/v1/workers'),
+      await stage.post(`/v1/ingest/${first.body.id}/cancel`, {}),
+      await stage.post(`/v1/ingest/${first.body.id}/retry`, {}),
+      await stage.get('/v1/dead_letters'),
+      await stage.get('/v1/dead_letters?group_by=fingerprint'),
+      await stage.post('/v1/dead_letters/redrive', { filter: {} }),
     ];
     for (const { status, headers, body } of calls) {
       expect(status).toBe(503);
@@ -54,6 +59,9 @@ describe('without Postgres', () => {
     expect((await stage.submit({ pipeline: 'chain', idempotency_key: 'before' })).body.id).toBe(first.body.id);
     expect((await stage.submit({ pipeline: 'chain' })).status).toBe(202);
     expect((await stage.submit({ pipeline: 'wide', steps: ['left'] })).status).toBe(202);
+    expect((await stage.post(`/v1/ingest/${first.body.id}/retry`, {})).status).toBe(409);
+    expect((await stage.post(`/v1/ingest/${first.body.id}/cancel`, {})).status).toBe(202);
+    expect((await stage.get('/v1/dead_letters')).status).toBe(200);
   });
 
   it('a batch has every job that it answered for, however it was cut', async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { LogLevel, StepContext, StepHandler } from '#shared/contracts/handler';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json, JsonObject } from '#shared/domain/json';
 import { type Database, openDatabase } from '#shared/store/database';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 
@@ -59,7 +59,7 @@ export interface RunOptions {
 }
 
 /** Runs a handler as a worker would, with options that its schema has parsed. */
-export async function runHandler(handler: StepHandler, run: RunOptions): Promise<JsonObject> {
+export async function runHandler(handler: StepHandler, run: RunOptions): Promise<Json> {
   const { source, sourceType = 'local_path' } = run;
   const context: StepContext = {
     ...{ jobId: 'job', step: handler.definition.name, attempt: 1, idempotencyKey: 'key', outputs: {} },

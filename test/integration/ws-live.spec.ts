@@ -85,6 +85,10 @@ describe('the socket of a job that workers run', () => {
         ...['step.completed flaky', 'step.completed last', 'job.completed '],
       ]),
     );
+    expect(events.find(({ event }) => event === 'step.retrying')).toMatchObject({
+      ...{ step: 'flaky', status: 'retrying', retry_count: 1, next_delay_ms: 200 },
+      next_retry_at: expect.stringMatching(/Z$/) as string,
+    });
     expect(seqsOf(client)).toEqual(oneTo(events.length));
     const stored = await jobNow(id);
     expect(events.at(-1)?.version).toBe(stored.version);

@@ -233,7 +233,7 @@ describe('the socket of many jobs', () => {
     publish(jobId, 2, 'job.completed');
     jobs.put(other, 8);
     publish(other, 8, 'job.retried');
-    await client.messages(6);
+    await client.messages(7);
     expect(client.received).toMatchObject([
       { type: 'error', message: 'The message is not JSON.' },
       { type: 'error', job_id: 'nonsense', message: 'There is no such job.' },
@@ -241,6 +241,7 @@ describe('the socket of many jobs', () => {
       { type: 'snapshot', job: { id: other, version: 7 } },
       { type: 'event', event: 'job.completed', job_id: jobId, seq: 1, version: 2 },
       { type: 'event', event: 'job.retried', job_id: other, seq: 1, version: 8 },
+      { type: 'snapshot', job: { id: other, version: 8 } },
     ]);
     expect(client.closed).toBeNull();
   });

@@ -86,7 +86,7 @@ export class TurnWalk {
     const moves = [
       ...[this.passTime, this.passTime, this.lease, this.release, this.beginUnread, this.beginUnread],
       ...[this.claim, this.claim, this.claim, this.complete, this.complete, this.complete, this.complete],
-      ...[this.fail, this.fail, this.fail, this.handBack, this.mend, this.releaseRetry, this.releaseParked],
+      ...[this.stop, this.fail, this.fail, this.fail, this.handBack, this.mend, this.releaseRetry, this.releaseParked],
       ...[this.ask, this.ask, this.crash, this.crash, this.crash, this.crash],
     ];
     this.pick(moves)?.call(this);
@@ -99,7 +99,7 @@ export class TurnWalk {
       this.now += 100 * SECOND;
       this.jobs.forEach((_, job) => {
         this.apply('release', job, (draft) => releaseJob(draft));
-        this.apply('finishCancel', job, (draft) => finishCancel(draft, this.pools));
+        this.apply('finishCancel', job, (draft) => finishCancel(draft, this.leases, this.pools));
         for (const idx of stepsIn(this.graph.all)) {
           this.apply('releaseRetry', job, (draft) => releaseRetry(draft, idx));
           const turn = this.rowOf(job, idx)?.turn ?? idx;
@@ -185,10 +185,16 @@ export class TurnWalk {
     this.settle(grant, { ...failure(), retry }, () => false);
   }
 
+  /** A worker has heard of a cancel, or believes so. */
+  private stop(): void {
+    const grant = this.anyGrant();
+    if (grant) this.settle(grant, { kind: 'cancelled' }, () => false);
+  }
+
   private settle(grant: Grant, result: AttemptResult, mayKeep: (idx: number) => boolean): void {
     const { job, ...key } = grant;
     const measured = { ...MEASURED, startedAt: this.now - SECOND, finishedAt: this.now };
-    const name = grant.fast ? 'settle unread' : 'settle';
+    const name = result.kind === 'cancelled' ? 'stop' : grant.fast ? 'settle unread' : 'settle';
     const outcome = this.apply(name, job, (draft) => endAttempt(draft, key, result, measured, this.pools, mayKeep));
     if (outcome.kind === 'stale') return;
     // Now and then the worker tells it again.
@@ -235,7 +241,7 @@ export class TurnWalk {
     } else if (wanted === 1) {
       this.apply('cancel', job, (draft) => cancelJob(draft));
     } else if (wanted === 2) {
-      this.apply('finishCancel', job, (draft) => finishCancel(draft, this.pools));
+      this.apply('finishCancel', job, (draft) => finishCancel(draft, this.leases, this.pools));
     }
   }
 

@@ -2,9 +2,13 @@ import { Command, Option } from 'commander';
 import type { CliContext } from './cli-context';
 import { addCompletion } from './commands/completion';
 import { addConfig } from './commands/config-check';
+import { addDeadLetters } from './commands/dead-letters';
 import { addPipelines, addWorkers } from './commands/fleet';
 import { addIngestAttempts } from './commands/ingest-attempts';
+import { addIngestCancel } from './commands/ingest-cancel';
 import { addIngestJobs } from './commands/ingest-jobs';
+import { addIngestLogs } from './commands/ingest-logs';
+import { addIngestRetry } from './commands/ingest-retry';
 import { addIngestStart } from './commands/ingest-start';
 import { addIngestStatus } from './commands/ingest-status';
 import { addSearch } from './commands/search';
@@ -14,6 +18,7 @@ const HELP = `
 Examples:
   $ sluice ingest start . --follow      take this folder in, and see it go
   $ sluice ingest jobs --status failed  what went wrong
+  $ sluice ingest retry ID --follow     … and let it go on, once that is mended
   $ sluice search "retry policy"        ask the knowledge graph
   $ sluice config check                 is pipeline_config.yml right?
 
@@ -45,8 +50,13 @@ export function buildProgram(context: CliContext, version: string): Command {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  const ingest = program.command('ingest').summary('submit and follow jobs').description('Submits and follows jobs.');
-  for (const add of [addIngestStart, addIngestStatus, addIngestJobs, addIngestAttempts]) add(ingest, context);
-  for (const add of [addSearch, addWorkers, addPipelines, addConfig, addCompletion]) add(program, context);
+  const ingest = program
+    .command('ingest')
+    .summary('submit, follow, stop and retry jobs')
+    .description('Submits jobs, follows them, stops them and lets them go on.');
+  const ofJobs = [addIngestStart, addIngestStatus, addIngestJobs, addIngestCancel, addIngestRetry];
+  for (const add of [...ofJobs, addIngestAttempts, addIngestLogs]) add(ingest, context);
+  for (const add of [addSearch, addDeadLetters, addWorkers, addPipelines, addConfig, addCompletion])
+    add(program, context);
   return program;
 }

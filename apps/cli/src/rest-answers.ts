@@ -15,3 +15,14 @@ export const searchHit = z.object({
 export type SearchHit = z.infer<typeof searchHit>;
 export const searchPage = z.object({ items: z.array(searchHit) });
 export type SearchPage = z.infer<typeof searchPage>;
+
+export const logLine = z.object({
+  at: z.string(),
+  level: z.enum(['debug', 'info', 'warn', 'error']),
+  step: z.string(),
+  attempt: z.number().int(),
+  message: z.string(),
+});
+export type LogLine = z.infer<typeof logLine>;
+export const logLines = z.object({ items: z.array(logLine) });
+export type LogLines = z.infer<typeof logLines>;

@@ -1,8 +1,17 @@
 import { z } from 'zod';
+import {
+  deadLetterGroups,
+  deadLetterPage,
+  type DeadLetterGroups,
+  type DeadLetterPage,
+  type redriveRequest,
+  redriveResult,
+  type RedriveResult,
+} from '#shared/contracts/dead-letter';
 import { pipelineList, workerList, type PipelineList, type WorkerList } from '#shared/contracts/fleet';
 import type { submitRequest } from '#shared/contracts/ingest-request';
 import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
-import { attemptList, searchPage, type AttemptList, type SearchPage } from './rest-answers';
+import { attemptList, logLines, searchPage, type AttemptList, type LogLines, type SearchPage } from './rest-answers';
 import { GatewayProblem, GatewayUnreachable, UnexpectedAnswer } from './rest-errors';
 
 const ANSWER_LIMIT_MS = 30_000;
@@ -36,11 +45,16 @@ export class RestClient {
   }
 
   submit(job: IngestRequest): Promise<JobView> {
-    return this.call(jobView, this.address('v1/ingest'), {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(job),
-    });
+    return this.post(jobView, 'v1/ingest', job);
+  }
+
+  cancel(id: string): Promise<JobView> {
+    return this.post(jobView, `v1/ingest/${encodeURIComponent(id)}/cancel`, {});
+  }
+
+  /** @param fromStep where to begin again; left out: at what is not completed */
+  retry(id: string, fromStep?: string): Promise<JobView> {
+    return this.post(jobView, `v1/ingest/${encodeURIComponent(id)}/retry`, { from_step: fromStep });
   }
 
   job(id: string): Promise<JobView> {
@@ -53,6 +67,27 @@ export class RestClient {
 
   attempts(id: string): Promise<AttemptList> {
     return this.get(attemptList, `v1/ingest/${encodeURIComponent(id)}/attempts`);
+  }
+
+  logs(id: string, query: Query): Promise<LogLines> {
+    return this.get(logLines, `v1/ingest/${encodeURIComponent(id)}/logs`, query);
+  }
+
+  deadLetters(query: Query): Promise<DeadLetterPage> {
+    return this.get(deadLetterPage, 'v1/dead_letters', query);
+  }
+
+  deadLetterGroups(query: Query): Promise<DeadLetterGroups> {
+    return this.get(deadLetterGroups, 'v1/dead_letters', { ...query, group_by: 'fingerprint' });
+  }
+
+  /** The job that goes on. */
+  redrive(id: string): Promise<JobView> {
+    return this.post(jobView, `v1/dead_letters/${encodeURIComponent(id)}/redrive`, {});
+  }
+
+  redriveMany(request: z.input<typeof redriveRequest>): Promise<RedriveResult> {
+    return this.post(redriveResult, 'v1/dead_letters/redrive', request);
   }
 
   search(query: Query): Promise<SearchPage> {
@@ -82,6 +117,14 @@ export class RestClient {
       }
     }
     return this.call(shape, url, {});
+  }
+
+  private post<Shape extends z.ZodType>(shape: Shape, path: string, body: object): Promise<z.output<Shape>> {
+    return this.call(shape, this.address(path), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
   }
 
   private async call<Shape extends z.ZodType>(shape: Shape, url: URL, init: RequestInit): Promise<z.output<Shape>> {

@@ -2,6 +2,8 @@ import { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
+import type { HandlerDefinition } from '#shared/contracts/handler';
+import { knownHandlers } from '#shared/runtime/handler-modules';
 import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -9,6 +11,7 @@ import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase, type Database } from '#shared/store/database';
 import { JobReader } from '#shared/store/jobs/job-reader';
 import { JobSubmission } from '#shared/store/jobs/job-submission';
+import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { AccessRules, refuseOpenDoor } from './http/access-rules';
 import { loadApiKeys } from './http/api-keys';
@@ -20,9 +23,11 @@ export interface GatewayParts {
   readonly access: AccessRules;
   readonly notes: CallNotes;
   readonly catalog: PipelineCatalog;
+  readonly handlers: ReadonlyMap<string, HandlerDefinition>;
   readonly database: Database;
   readonly pipelines: PipelineStore;
   readonly submission: JobSubmission;
+  readonly transactions: JobTransactions;
   readonly reader: JobReader;
   readonly bus: NatsBus;
   readonly turns: TurnPublisher;
@@ -41,14 +46,17 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
   const { config, log } = context;
   const keys = await loadApiKeys(config);
   refuseOpenDoor(config, keys);
-  const catalog = await loadPipelineFile(config.pipelineConfigPath);
+  const { catalog: handlers } = await knownHandlers(config.handlersModule);
+  const catalog = await loadPipelineFile(config.pipelineConfigPath, handlers);
   const database = openDatabaseInBackground(context);
   const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-gateway', log });
   const publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
   const pipelines = new PipelineStore(database);
   const submission = new JobSubmission(database);
+  const transactions = new JobTransactions(database, pipelines);
   keepTopology(context, bus, catalog);
   context.drain.register('flush', 'submissions', () => submission.idle());
+  context.drain.register('flush', 'changes of jobs', () => transactions.close());
   context.drain.register('flush', 'publishes', async () => void (await publisher.drain(DRAIN_LIMIT_MS)));
   context.drain.register('bus', 'nats', () => bus.close(CLOSE_LIMIT_MS));
   return {
@@ -56,9 +64,11 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
     access: new AccessRules(keys, config),
     notes: new CallNotes(),
     catalog,
+    handlers,
     database,
     pipelines,
     submission,
+    transactions,
     reader: new JobReader(database, pipelines),
     bus,
     turns: new TurnPublisher(publisher),

@@ -1,23 +1,28 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
-import { HANDLER_CATALOG } from '#shared/contracts/handler-catalog';
 import { HealthModule } from '#shared/runtime/health/health.module';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
+import { Cancels } from '#shared/store/jobs/cancels';
 import { JobReader } from '#shared/store/jobs/job-reader';
 import { WorkerReader } from '#shared/store/worker-reader';
+import { DeadLettersModule } from './dead-letters/dead-letters.module';
 import { BusEvents } from './events/bus-events';
 import { EventsModule } from './events/events.module';
 import type { GatewayParts } from './gateway-parts';
 import { GraphModule } from './graph/graph.module';
 import { CallNotes } from './http/call-notes';
 import { ProblemFilter } from './http/problem.filter';
+import { CancelJob } from './jobs/cancel-job';
+import { ChangeAnnouncer } from './jobs/change-announcer';
 import { JobAnnouncer } from './jobs/job-announcer';
 import { JobPlans } from './jobs/job-plans';
 import { JobsController } from './jobs/jobs.controller';
+import { RetryJob } from './jobs/retry-job';
 import { SubmissionCheck } from './jobs/submission-check';
 import { SubmitBatch } from './jobs/submit-batch';
 import { SubmitJobs } from './jobs/submit-jobs';
+import { TurnSender } from './jobs/turn-sender';
 import { PipelineList } from './pipelines/pipeline-list';
 import { PipelinesController } from './pipelines/pipelines.controller';
 import { ServiceList } from './services/service-list';
@@ -28,11 +33,15 @@ import { WorkersController } from './workers/workers.controller';
 @Module({})
 export class GatewayModule {
   static of(parts: GatewayParts): DynamicModule {
-    const { context, database, bus, catalog, reader } = parts;
+    const { context, database, bus, catalog, handlers, reader } = parts;
     const { config, log, drain } = context;
     // It goes on accepting jobs without NATS: their turns are published once it is back.
     const ready = [postgresPart(database, { required: true }), natsPart(bus, { required: false })];
-    const jobs = submitJobs(parts);
+    const turns = new TurnSender(parts.turns, log);
+    const changes = new ChangeAnnouncer(bus, turns);
+    const jobs = submitJobs(parts, turns);
+    const cancels = new CancelJob(parts.transactions, new Cancels(database), reader, changes, log);
+    const retries = new RetryJob(parts.transactions, reader, changes);
     return {
       module: GatewayModule,
       imports: [
@@ -40,6 +49,7 @@ export class GatewayModule {
         metricsEndpoint(),
         EventsModule.register({ source: new BusEvents(bus, log), jobs: reader, access: parts.access, log }),
         GraphModule.register(database),
+        DeadLettersModule.register(parts, retries),
       ],
       controllers: [JobsController, PipelinesController, ServicesController, WorkersController],
       providers: [
@@ -47,18 +57,19 @@ export class GatewayModule {
         { provide: CallNotes, useValue: parts.notes },
         { provide: JobReader, useValue: reader },
         { provide: WorkerReader, useValue: new WorkerReader(database, config.leaseMs) },
-        { provide: PipelineList, useValue: new PipelineList(catalog, HANDLER_CATALOG) },
+        { provide: PipelineList, useValue: new PipelineList(catalog, handlers) },
         { provide: ServiceList, useValue: new ServiceList(config.stackFile) },
         { provide: SubmitJobs, useValue: jobs },
+        { provide: CancelJob, useValue: cancels },
+        { provide: RetryJob, useValue: retries },
         { provide: SubmitBatch, useValue: new SubmitBatch(jobs) },
       ],
     };
   }
 }
 
-function submitJobs({ context, bus, catalog, pipelines, submission, reader, turns }: GatewayParts): SubmitJobs {
-  const { config, log } = context;
-  const plans = new JobPlans(catalog, pipelines);
-  const check = new SubmissionCheck(plans, HANDLER_CATALOG, config.sourceRoots);
-  return new SubmitJobs(check, submission, reader, new JobAnnouncer(bus, turns, log));
+function submitJobs(parts: GatewayParts, turns: TurnSender): SubmitJobs {
+  const plans = new JobPlans(parts.catalog, parts.pipelines);
+  const check = new SubmissionCheck(plans, parts.handlers, parts.context.config.sourceRoots);
+  return new SubmitJobs(check, parts.submission, parts.reader, new JobAnnouncer(parts.bus, turns));
 }

@@ -31,17 +31,18 @@ export async function start(args: readonly string[]): Promise<void> {
     say,
     onLine: printLine,
   });
-  const parting = { begun: false };
+  const parting = { begun: false, atOnce: false };
   listenForParting({
     onEnd: (reason) => {
       parting.begun = true;
       say(`${reason}: finishing what runs; once more ends at once`);
       void stack.stop().then(
-        () => leave(0, 'ended'),
-        (error: unknown) => leave(1, reasonOf(error)),
+        () => leaveUnless(parting.atOnce, 0, 'ended'),
+        (error: unknown) => leaveUnless(parting.atOnce, 1, reasonOf(error)),
       );
     },
     onEndAtOnce: () => {
+      parting.atOnce = true;
       say('ending at once');
       void stack.kill().then(() => process.exit(130));
     },
@@ -97,6 +98,11 @@ function exitCodeOf(error: unknown): number {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What is killed while it ends has ended too: that is not how this ended. */
+function leaveUnless(isLeaving: boolean, code: number, lastWord: string): void {
+  if (!isLeaving) leave(code, lastWord);
 }
 
 function leave(code: number, lastWord: string): void {

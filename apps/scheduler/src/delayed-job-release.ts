@@ -19,12 +19,13 @@ export class DelayedJobRelease {
 
   /** Releases one batch of what is due. @returns in how many milliseconds to look again */
   async runOnce(): Promise<number> {
+    const askedAtMs = performance.now();
     const jobs = await this.due.release(BATCH);
     if (jobs.length > 0) failpoint('scheduler.released');
     for (const job of jobs) {
       const pipeline = this.pipelines.peek(job.pipelineHash) ?? (await this.pipelines.get(job.pipelineHash));
       const { id: jobId, priority, opened: steps, dispatchedAt: at, data, version } = job;
-      const dispatch = { jobId, run: 1, priority, pipeline, steps, at, read: false, data };
+      const dispatch = { jobId, run: 1, priority, pipeline, steps, at, read: false, askedAtMs, data };
       void this.dispatch.send(dispatch);
       this.dispatch.tell(dispatch, version, 'pending', 'job.pending');
     }

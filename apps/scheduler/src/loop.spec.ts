@@ -32,10 +32,20 @@ beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
 describe('Loop', () => {
-  it('makes a round at once, and the next after the pause that it asked for, a tenth more or less', async () => {
+  it('makes a round at once, and the next exactly when it asked for it', async () => {
     const { loop, rounds } = held();
     loop.start();
     expect(rounds).toHaveLength(1);
+    await end(rounds[0], 500);
+    await pass(499);
+    expect(rounds).toHaveLength(1);
+    await pass(1);
+    expect(rounds).toHaveLength(2);
+  });
+
+  it('spreads its idle looks by a tenth more or less', async () => {
+    const { loop, rounds } = held(500);
+    loop.start();
     await end(rounds[0], 500);
     await pass(449);
     expect(rounds).toHaveLength(1);

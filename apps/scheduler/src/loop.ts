@@ -67,7 +67,8 @@ export class Loop {
     if (this.stopped) return;
     if (this.woken) pauseMs = 0;
     this.woken = false;
-    // Spread, so that several schedulers do not look at the same instant.
-    this.timer = setTimeout(() => this.wake(), pauseMs * (0.9 + 0.2 * Math.random()));
+    // Spread, so that several schedulers do not look at the same instant. A time that a round has asked for is kept.
+    const isAskedFor = this.failures === 0 && pauseMs < this.options.longestPauseMs;
+    this.timer = setTimeout(() => this.wake(), isAskedFor ? pauseMs : pauseMs * (0.9 + 0.2 * Math.random()));
   }
 }

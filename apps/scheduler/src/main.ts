@@ -4,6 +4,7 @@ import { HealthModule } from '#shared/runtime/health/health.module';
 import { PartDown } from '#shared/runtime/health/health-part';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
+import { knownHandlers } from '#shared/runtime/handler-modules';
 import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import { runService, type ServiceContext } from '#shared/runtime/service';
 import { createDatabase } from '#shared/store/database';
@@ -16,7 +17,8 @@ let scheduler: Scheduler | undefined;
 
 async function build(context: ServiceContext): Promise<DynamicModule> {
   const { config, log, drain } = context;
-  const catalog = await loadPipelineFile(config.pipelineConfigPath);
+  const { catalog: handlers } = await knownHandlers(config.handlersModule);
+  const catalog = await loadPipelineFile(config.pipelineConfigPath, handlers);
   const database = createDatabase({
     url: config.databaseUrl,
     applicationName: 'sluice-scheduler',

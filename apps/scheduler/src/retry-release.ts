@@ -4,7 +4,7 @@ import { releaseParked, releaseRetry } from '#shared/domain/turn/mend';
 import { stepBit } from '#shared/domain/step-set';
 import type { JobDraft } from '#shared/domain/turn/job-draft';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
-import type { StepName, StuckSteps } from '#shared/store/jobs/stuck-steps';
+import { PARKED_START, type StepName, type StuckSteps } from '#shared/store/jobs/stuck-steps';
 import type { TurnDispatch } from './turn-dispatch';
 
 const BATCH = 500;
@@ -12,6 +12,8 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /** Hands out again what waits for a time or a token: steps in a long back-off, and parked steps while a pool has room. */
 export class RetryRelease {
+  private parkedFrom = PARKED_START;
+
   constructor(
     private readonly stuck: StuckSteps,
     private readonly transactions: JobTransactions,
@@ -23,12 +25,21 @@ export class RetryRelease {
   async runOnce(): Promise<number> {
     const due = await this.stuck.dueRetries(BATCH);
     await this.handOut(due, releaseRetry);
-    const parked = await this.stuck.parked(BATCH);
+    const parked = await this.nextParked();
     await this.handOut(parked, releaseParked);
     const steps = due.length + parked.length;
     if (steps > 0) this.log.debug({ retries: due.length, parked: parked.length }, 'handed out again');
     if (due.length === BATCH) return 0;
     return Math.min(LONGEST_PAUSE_MS, Math.max(0, (await this.stuck.nextRetryInMs()) ?? LONGEST_PAUSE_MS));
+  }
+
+  /** The next ones of those that wait for tokens, going round. */
+  private async nextParked(): Promise<StepName[]> {
+    const next = await this.stuck.parked(this.parkedFrom, BATCH);
+    const isOver = next.length === 0 && this.parkedFrom !== PARKED_START;
+    const found = isOver ? await this.stuck.parked(PARKED_START, BATCH) : next;
+    this.parkedFrom = found.at(-1) ?? PARKED_START;
+    return found;
   }
 
   private async handOut(steps: StepName[], release: (draft: JobDraft, idx: number) => boolean): Promise<void> {
@@ -38,8 +49,8 @@ export class RetryRelease {
         if (!applied?.result) return;
         failpoint('scheduler.retry_released', jobId, idx);
         const { draft, pipeline } = applied;
-        const { run, priority, dispatchedAt } = draft.job;
-        const dispatch = { jobId, run, priority, pipeline, steps: stepBit(idx), at: dispatchedAt ?? 0, read: true };
+        const { run, priority } = draft.job;
+        const dispatch = { jobId, run, priority, pipeline, steps: stepBit(idx), at: draft.now, read: true };
         this.dispatch.tell(dispatch, draft.job.version + 1, draft.job.status);
         await this.dispatch.send(dispatch);
       }),

@@ -8,11 +8,15 @@ import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
+import { Cancels } from '#shared/store/jobs/cancels';
+import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { StuckSteps } from '#shared/store/jobs/stuck-steps';
 import { WorkerRegistry } from '#shared/store/worker-registry';
+import { CancelFinish } from './cancel-finish';
+import { DeadLetterMirror } from './dead-letter-mirror';
 import { DelayedJobRelease } from './delayed-job-release';
 import { Loop } from './loop';
 import { LostStepMender } from './lost-step-mender';
@@ -28,6 +32,7 @@ const GONE_WORKERS_MS = 3_600_000;
 export class Scheduler {
   private readonly loops: Loop[];
   private readonly releases: Loop[];
+  private readonly mirror: Loop;
   private readonly publisher: Publisher;
   private readonly transactions: JobTransactions;
   private readonly due: DueJobs;
@@ -53,6 +58,10 @@ export class Scheduler {
     const { transactions } = this;
     const delayed = new DelayedJobRelease(this.due, pipelines, dispatch, log);
     const retries = new RetryRelease(stuck, transactions, dispatch, log);
+    const cancels = new CancelFinish({
+      ...{ bus, cancels: new Cancels(database), transactions, log },
+      onTokensFree: () => this.releases.forEach((each) => each.wake()),
+    });
     const { sweepMarginMs: marginMs, sweepLookMs: lookMs } = config;
     const mender = new LostStepMender({
       ...{ bus, queues, stuck, transactions, pipelines, dispatch, ensure, marginMs, lookMs, log },
@@ -62,9 +71,13 @@ export class Scheduler {
     this.releases = [
       loop('delayed-job-release', () => delayed.runOnce(), TICK_MS),
       loop('retry-release', () => retries.runOnce(), TICK_MS),
+      loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
     ];
+    const mirror = new DeadLetterMirror(bus, new DeadLetterOutbox(database, pipelines), this.publisher, log);
+    this.mirror = loop('dead-letter-mirror', () => mirror.runOnce(), TICK_MS);
     this.loops = [
       ...this.releases,
+      this.mirror,
       loop('lost-step-mender', () => mender.runOnce(), lookMs),
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
       loop('housekeeping', () => registry.forgetGone(GONE_WORKERS_MS).then(() => HOUSEKEEPING_MS), HOUSEKEEPING_MS),
@@ -74,7 +87,8 @@ export class Scheduler {
   /** Resolves when the loops turn: once Postgres can be reached. */
   async start(): Promise<void> {
     if (!(await connectWhenUp(this.database, this.context.log, this.stopping.signal))) return;
-    this.unlisten = listen(this.bus, SCHEDULER_WAKE, () => this.releases.forEach((loop) => loop.wake()));
+    const woken = [...this.releases, this.mirror];
+    this.unlisten = listen(this.bus, SCHEDULER_WAKE, () => woken.forEach((loop) => loop.wake()));
     for (const loop of this.loops) loop.start();
   }
 

@@ -19,6 +19,8 @@ export interface Dispatch {
   readonly at: Micros;
   /** The steps must be claimed: all but the very first publish of an opening. */
   readonly read: boolean;
+  /** `performance.now()` from before the steps' opening was asked for; left out where they must be claimed anyway. */
+  readonly askedAtMs?: number;
   readonly data?: WorkData;
 }
 
@@ -30,7 +32,7 @@ export class TurnDispatch {
   ) {}
 
   /** Resolves to how many were stored. Never rejects. */
-  async send({ jobId, run, priority, pipeline, steps, at, read, data }: Dispatch): Promise<number> {
+  async send({ jobId, run, priority, pipeline, steps, at, read, askedAtMs, data }: Dispatch): Promise<number> {
     const outcomes = await Promise.all(
       stepsIn(steps).map(async (head) => {
         const step = pipeline.definition.steps[head];
@@ -40,7 +42,7 @@ export class TurnDispatch {
           ...{ job_id: jobId, run, head, at, read: mustRead, pipeline_hash: pipeline.hash },
           data: mustRead ? undefined : data,
         };
-        return this.publisher.publish({ message, queue: step.queue, priority });
+        return this.publisher.publish({ message, queue: step.queue, priority, askedAtMs });
       }),
     );
     return outcomes.filter((outcome) => outcome?.kind === 'stored').length;

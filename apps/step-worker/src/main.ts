@@ -4,6 +4,7 @@ import { HealthModule } from '#shared/runtime/health/health.module';
 import { PartDown } from '#shared/runtime/health/health-part';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
+import { knownHandlers } from '#shared/runtime/handler-modules';
 import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import { runService, type ServiceContext } from '#shared/runtime/service';
 import { createDatabase } from '#shared/store/database';
@@ -16,12 +17,8 @@ let worker: StepWorker | undefined;
 
 async function build(context: ServiceContext): Promise<DynamicModule> {
   const { config, log, drain } = context;
-  const catalog = await loadPipelineFile(config.pipelineConfigPath);
-  for (const pipeline of catalog.pipelines.values()) {
-    for (const step of pipeline.steps.filter(({ isolation }) => isolation === 'process')) {
-      log.warn({ pipeline: pipeline.name, step: step.name }, 'isolation by process is not there yet: runs inline');
-    }
-  }
+  const handlers = await knownHandlers(config.handlersModule);
+  const catalog = await loadPipelineFile(config.pipelineConfigPath, handlers.catalog);
   const database = createDatabase({
     url: config.databaseUrl,
     applicationName: 'sluice-step-worker',
@@ -29,7 +26,7 @@ async function build(context: ServiceContext): Promise<DynamicModule> {
     onIdleError: (error) => log.warn({ err: error }, 'a connection to Postgres was lost'),
   });
   const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-step-worker', log });
-  const built = new StepWorker(context, database, bus, catalog);
+  const built = new StepWorker(context, database, bus, catalog, handlers);
   worker = built;
   drain.register('intake', 'mailbox', () => built.stopIntake());
   drain.register('work', 'turns', (limits) => built.finish(limits));

@@ -1,68 +1,93 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
-import { notify } from '#shared/bus/signals';
+import { listen, notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
-import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import { secretNamesIn } from '#shared/contracts/handlers/text-or-secret';
+import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import type { ServiceConfig } from '#shared/runtime/config';
 import type { DrainLimits } from '#shared/runtime/drain';
 import { guardHolds } from '#shared/runtime/failpoints';
+import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
 import { GraphStore } from '#shared/store/graph/graph-store';
+import { Cancels } from '#shared/store/jobs/cancels';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { StepReports } from '#shared/store/step-reports';
 import { WorkerRegistry } from '#shared/store/worker-registry';
+import { CancelWatch } from './cancel/cancel-watch';
+import { CancelledJobs } from './cancel/cancelled-jobs';
 import { createHandlers } from './handlers/handler-registry';
+import { isolatedHandlers } from './isolation/isolated-handler';
 import { DatabaseClock } from './lease/database-clock';
+import { ThreadKeeper } from './keeper/keeper';
+import { TurnSlots } from './keeper/turn-slots';
 import { type Incarnation, WorkerLease } from './lease/worker-lease';
+import { ProcessGroups } from './processes/process-groups';
+import { TreeMeter } from './processes/tree-meter';
 import { AttemptMeter } from './reports/attempt-meter';
 import { ProgressRecorder } from './reports/progress-recorder';
 import { TurnReporter } from './reports/turn-reporter';
 import { JetStreamPullStrategy } from './transport/jetstream-pull.strategy';
 import { ActiveTurns } from './turn/active-turns';
-import { AttemptRunner } from './turn/attempt-runner';
+import { AttemptRunner, type AttemptRunnerDeps } from './turn/attempt-runner';
 import { OpenedSteps } from './turn/opened-steps';
-import { TurnRunner } from './turn/turn-runner';
+import { RestingTurns } from './turn/resting-turns';
+import { type Rest, TurnRunner } from './turn/turn-runner';
 import { TurnSettlement } from './turn/turn-settlement';
 
 /** After the grace: time for aborted handlers to end and for what they leave to be handed back. */
 const HAND_BACK_MS = 2_500;
+/** Longer back-offs are the scheduler's: a worker that dies with one in its memory is noticed after an ack wait. */
+const LONGEST_REST_MS = 15_000;
 
 /** The parts of a worker, put together: its mailbox, its lease, its memory, what it writes and what it tells. */
 export class StepWorker {
   readonly strategy: JetStreamPullStrategy;
   readonly lease: WorkerLease;
-  private readonly turns = new ActiveTurns();
+  private readonly keeper: ThreadKeeper;
+  private readonly turns: ActiveTurns;
+  private readonly resting = new RestingTurns();
+  private readonly cancelWatch: CancelWatch;
   private readonly settlement: TurnSettlement;
   private readonly runner: TurnRunner;
   private readonly recorder: ProgressRecorder;
   private readonly publisher: Publisher;
   private readonly registry: WorkerRegistry;
-  private readonly meter: AttemptMeter;
   private readonly stopping = new AbortController();
+  private readonly unlisten: () => void;
   private workingTimer: NodeJS.Timeout | undefined;
-  private cpuBefore = process.cpuUsage();
-  private cpuBeforeMs = performance.now();
+  private saidTooLong = false;
 
   constructor(
     private readonly context: ServiceContext,
     private readonly database: Database,
     bus: NatsBus,
     catalog: PipelineCatalog,
+    known: KnownHandlers,
   ) {
     const { config, log } = context;
     const queues = config.queues ?? catalog.queues;
     const clock = new DatabaseClock();
+    const longestRestMs = Math.min(LONGEST_REST_MS, config.ackWaitMs / 2);
     const isDraining = (): boolean => context.drain.draining;
     const pipelines = new PipelineStore(database);
     this.registry = new WorkerRegistry(database);
-    this.meter = new AttemptMeter(clock);
-    this.lease = new WorkerLease(this.registry, clock, log, {
+    const slots = new TurnSlots(config.concurrency);
+    this.turns = new ActiveTurns(slots);
+    this.keeper = new ThreadKeeper({
+      ...{ config, slots, log },
+      renewed: (renewal) => this.lease.renewed(renewal),
+      lost: (worker) => this.lease.lost(worker),
+    });
+    this.lease = new WorkerLease(this.registry, clock, log, this.keeper, {
       leaseMs: config.leaseMs,
       worker: {
         name: `${hostname()}-${process.pid}`,
@@ -71,16 +96,24 @@ export class StepWorker {
         queues,
         capacity: config.concurrency,
       },
-      load: () => this.load(),
-      renewed: (incarnation) => this.handBackUnknown(incarnation),
+      renewed: async (incarnation) => {
+        void this.cancelWatch.look();
+        await this.handBackUnknown(incarnation);
+      },
     });
     const { lease, turns } = this;
+    const wakeScheduler = (): void => void notify(bus, SCHEDULER_WAKE);
+    const cancelled = new CancelledJobs((heardAt) => lease.current.raiseHorizon(heardAt));
+    this.cancelWatch = new CancelWatch({
+      ...{ cancels: new Cancels(database), lease, turns, cancelled, onAcknowledged: wakeScheduler, log },
+    });
+    this.unlisten = listen(bus, CANCEL_BROADCAST, () => void this.cancelWatch.look());
     const reporter = new TurnReporter(bus, clock);
     this.recorder = new ProgressRecorder(new StepReports(database), reporter, log);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const opened = new OpenedSteps(new TurnPublisher(this.publisher), lease);
     const settlement = new TurnSettlement({
-      ...{ database, pipelines, lease, turns, isDraining },
+      ...{ database, pipelines, lease, turns, slots, isDraining },
       onRunning: (turn, settled, steps) => {
         if (!turn.pipeline) return;
         reporter.fastSettled(turn.message.job_id, turn.pipeline, settled, steps, turn.shown);
@@ -90,20 +123,26 @@ export class StepWorker {
     });
     this.settlement = settlement;
     const attempts = new AttemptRunner({
-      handlers: createHandlers({ graph: new GraphStore(database), sourceRoots: config.sourceRoots }),
+      ...handlersOf(config, catalog, known, new GraphStore(database)),
       data: new WorkDataReader(database),
-      ...{ pipelines, lease, meter: this.meter, recorder: this.recorder, settlement },
+      ...{ pipelines, lease, meter: new AttemptMeter(clock), recorder: this.recorder, settlement, slots },
+      stuckAfterMs: config.stuckAfterMs,
       onStuck: (step, job) => this.dieOfStuckStep(step, job),
     });
     this.runner = new TurnRunner({
       ...{ pipelines, lease, clock, turns, settlement, attempts, opened, reporter, isDraining, log },
-      onTokensFree: () => notify(bus, SCHEDULER_WAKE),
+      cancelled,
+      restLimits: () => ({ resting: this.resting.size, workersAlive: lease.workersAlive, longestMs: longestRestMs }),
+      onRetryDueSoon: wakeScheduler,
+      onTokensFree: wakeScheduler,
+      onCancelledEnd: () => void this.cancelWatch.look(),
     });
     this.strategy = new JetStreamPullStrategy(bus, {
       queues,
       slots: config.concurrency,
       ensure: () => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs }),
       onDelivery: (delivery) => void this.take(delivery),
+      onStore: (store) => (this.keeper.store = store),
       log,
     });
   }
@@ -111,6 +150,8 @@ export class StepWorker {
   /** Resolves when the database knows the worker: only then may it take turns. */
   async register(): Promise<boolean> {
     if (!(await connectWhenUp(this.database, this.context.log, this.stopping.signal))) return false;
+    await Promise.race([this.keeper.ready, aborted(this.stopping.signal)]);
+    if (this.stopping.signal.aborted) return false;
     await this.lease.start();
     const everyMs = this.context.config.ackWaitMs / 3;
     this.workingTimer = setInterval(() => this.sayWorking(everyMs), everyMs / 4).unref();
@@ -121,6 +162,7 @@ export class StepWorker {
   async stopIntake(): Promise<void> {
     this.stopping.abort();
     this.turns.giveUpWaiting();
+    this.resting.giveUp();
     await this.strategy.close();
   }
 
@@ -130,23 +172,51 @@ export class StepWorker {
     for (const turn of this.turns.all()) turn.abort?.('drain');
     await Promise.race([this.turns.none(), later(HAND_BACK_MS)]);
     clearInterval(this.workingTimer);
-    const { id } = this.lease.current;
-    if (this.database.isInitialized && id !== '') {
-      const left = await this.registry.runningOf(id);
-      await Promise.all(left.map((step) => this.settlement.handBack(step.jobId, step.idx, id, step.epoch)));
-      await this.recorder.flush();
-      await this.settlement.close();
-      await this.lease.stop();
+    this.unlisten();
+    try {
+      await this.handBackAll();
+    } finally {
+      await Promise.all([this.keeper.stop(), this.publisher.drain(1_000)]);
     }
-    await this.publisher.drain(1_000);
+  }
+
+  private async handBackAll(): Promise<void> {
+    const { id } = this.lease.current;
+    if (!this.database.isInitialized || id === '') return this.lease.stop();
+    const left = await this.registry.runningOf(id);
+    await Promise.all(left.map((step) => this.settlement.handBack(step.jobId, step.idx, id, step.epoch)));
+    await this.recorder.flush();
+    await this.settlement.close();
+    await this.lease.stop();
   }
 
   private async take(delivery: Delivery): Promise<void> {
-    await this.runner.take(delivery);
+    if (!TurnSlots.fits(delivery.reply) && !this.saidTooLong) {
+      this.saidTooLong = true;
+      this.context.log.error(
+        { reply: delivery.reply },
+        'the reply subjects of this nats-server are too long to be watched: a step that blocks the event loop may run twice',
+      );
+    }
+    let rest = await this.runner.take(delivery);
     this.strategy.release(delivery);
+    while (rest) rest = await this.goOn(delivery, rest);
   }
 
-  /** Holds off the redelivery of what takes long. */
+  /** Waits a turn's rest out and goes on with it. @returns its next rest, if there is one */
+  private async goOn(delivery: Delivery, rest: Rest): Promise<Rest | null> {
+    const endsAtMs = performance.now() + rest.delayMs;
+    const isOver = await this.resting.wait(rest.delayMs);
+    if (!isOver || !(await this.strategy.resume(delivery))) {
+      delivery.nak(Math.max(1, endsAtMs - performance.now()));
+      return null;
+    }
+    const next = await this.runner.resume(delivery, rest);
+    this.strategy.release(delivery);
+    return next;
+  }
+
+  /** Holds off the redelivery of what takes long. While this loop stands still, the keeper does. */
   private sayWorking(everyMs: number): void {
     if (!guardHolds('worker.says_working')) return;
     const now = performance.now();
@@ -159,7 +229,7 @@ export class StepWorker {
 
   /**
    * Rows that say this worker runs them, though it does not: the reply that granted them was lost. All at once, in one
-   * commit: the lease is not renewed meanwhile, and a lost reply may have granted hundreds.
+   * commit: a lost reply may have granted hundreds.
    */
   private async handBackUnknown(incarnation: Incarnation): Promise<void> {
     const running = await this.registry.runningOf(incarnation.id);
@@ -171,15 +241,6 @@ export class StepWorker {
     if (steps > 0) this.context.log.warn({ steps }, 'handed back steps that this worker does not run');
   }
 
-  private load(): { running: number; cpuPercent: number; memoryMb: number } {
-    const cpu = process.cpuUsage(this.cpuBefore);
-    const elapsedMs = Math.max(1, performance.now() - this.cpuBeforeMs);
-    this.cpuBefore = process.cpuUsage();
-    this.cpuBeforeMs = performance.now();
-    const cpuPercent = Math.round((cpu.user + cpu.system) / elapsedMs) / 10;
-    return { running: this.turns.size, cpuPercent, memoryMb: this.meter.memory() };
-  }
-
   private dieOfStuckStep(step: string, job: string): void {
     this.context.log.fatal({ step, job }, 'the step goes on long after it was told to stop: this worker ends with it');
     process.exit(1);
@@ -187,6 +248,23 @@ export class StepWorker {
 }
 
 const VERSION = '0.1.0';
+
+const ISOLATED_STEP = join(__dirname, 'isolation', 'isolated-step.js');
+
+/** The handlers as they run in this process, and as they run in one of their own. */
+function handlersOf(
+  { sourceRoots, graceMs }: ServiceConfig,
+  { pipelines }: PipelineCatalog,
+  known: KnownHandlers,
+  graph: GraphStore,
+): Pick<AttemptRunnerDeps, 'handlers' | 'isolated'> {
+  const { env } = process;
+  const groups = new ProcessGroups(new TreeMeter(), graceMs);
+  const steps = [...pipelines.values()].flatMap((pipeline) => pipeline.steps);
+  const secretNames = new Set(steps.flatMap((step) => secretNamesIn(step.options)));
+  const handlers = createHandlers({ graph, sourceRoots, groups, env, secretNames }, known);
+  return { handlers, isolated: isolatedHandlers(handlers, { groups, main: ISOLATED_STEP, env }) };
+}
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

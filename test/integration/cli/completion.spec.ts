@@ -14,8 +14,12 @@ async function offered(line: string): Promise<string[]> {
 
 test('bash completes commands, their commands and their options', async () => {
   expect(await offered('sluice ing')).toEqual(['ingest']);
-  expect(await offered('sluice ingest st')).toEqual(['start', 'status']);
+  expect(await offered('sluice ingest st')).toEqual(['start', 'status', 'stop']);
   expect(await offered('sluice ingest start . --ti')).toEqual(['--timeout']);
+  expect(await offered('sluice ingest stop x --wa')).toEqual(['--wait']);
+  expect(await offered('sluice dead')).toEqual(['dead-letters']);
+  expect(await offered('sluice dead-letters ')).toEqual(expect.arrayContaining(['list', 'redrive']));
+  expect(await offered('sluice dead-letters redrive --dr')).toEqual(['--dry-run']);
   expect(await offered('sluice ingest jobs --sta')).toEqual(['--status']);
   expect(await offered('sluice -o json config ch')).toEqual(['check']);
   expect(await offered('sluice search --out')).toEqual(['--output']);
@@ -28,7 +32,7 @@ test('zsh takes the script of bash', async () => {
 test('fish has a line for each word', async () => {
   const lines = (await script('fish')).split('\n');
   expect(lines).toContain(
-    "complete -c sluice -f -n '__fish_seen_subcommand_from ingest; and not __fish_seen_subcommand_from start status jobs attempts' -a start",
+    "complete -c sluice -f -n '__fish_seen_subcommand_from ingest; and not __fish_seen_subcommand_from start status jobs cancel stop retry attempts logs' -a start",
   );
   expect(lines).toContain(
     "complete -c sluice -n '__fish_seen_subcommand_from ingest; and __fish_seen_subcommand_from start' -l timeout",

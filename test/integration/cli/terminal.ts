@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly columns?: number;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
+  /** What time it is; NOW when left out. */
+  readonly now?: () => number;
   /** Called with all of stderr so far, whenever there is more. */
   readonly onErr?: (text: string) => void;
 }
@@ -37,10 +39,11 @@ export interface RunOptions {
 /** Runs one command line as the process would, against the gateway at `url`. */
 export async function sluice(url: string, line: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const { env = {}, tty = false, columns = 100, cwd = '/somewhere', signal = new AbortController().signal } = options;
+  const { now = () => NOW } = options;
   const stdout = new Capture(tty, columns);
   const stderr = new Capture(tty, columns);
   stderr.on('text', (text: string) => options.onErr?.(text));
-  const io = { stdout, stderr, env: { SLUICE_URL: url, ...env }, cwd, now: () => NOW, signal };
+  const io = { stdout, stderr, env: { SLUICE_URL: url, ...env }, cwd, now, signal };
   const code = await run(line, io, '1.2.3');
   return { code, out: stdout.text, err: stderr.text };
 }

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import type { JobView } from '#shared/contracts/job';
 import { FakeGateway } from './fake-gateway';
 import { CANCELLED, COMPLETED, FAILED, JOB_ID, RETRYING, sampleJob } from './sample-job';
-import { sluice } from './terminal';
+import { NOW, sluice } from './terminal';
 
 let gateway: FakeGateway;
 /** The job as GET answers it; null: a 503. */
@@ -230,6 +230,36 @@ describe('status --watch', () => {
     };
     const { code, out } = await sluice(gateway.url, ['ingest', 'status', JOB_ID, '--watch', '-o', 'ids']);
     expect([code, out]).toEqual([5, `${JOB_ID}\n`]);
+  });
+
+  test('counts down to the next retry while nothing happens', async () => {
+    let seconds = 0;
+    let socket: WebSocket | undefined;
+    gateway.onSocket = (opened) => {
+      socket = opened;
+      snapshot(opened, RETRYING);
+    };
+    const seen: string[] = [];
+    const end = (): void => {
+      if (!socket) return;
+      snapshot(socket, COMPLETED);
+      socket.close(1000);
+    };
+    const onErr = (text: string): void => {
+      const next = [...text.matchAll(/retrying {3}1\/3 {2}(in \ds|now) /g)].at(-1)?.[1];
+      if (next === undefined || next === seen.at(-1)) return;
+      seen.push(next);
+      // Time goes on by itself; no message comes.
+      seconds += 1;
+      if (next === 'now') end();
+    };
+    const { code, err } = await sluice(gateway.url, ['ingest', 'status', JOB_ID, '--watch'], {
+      ...{ tty: true, columns: 120, env: { NO_COLOR: '1' }, onErr },
+      now: () => NOW + seconds * 1_000,
+    });
+    expect(code).toBe(0);
+    expect(seen).toEqual([...[9, 8, 7, 6, 5, 4, 3, 2, 1].map((left) => `in ${left}s`), 'now']);
+    expect(err).toMatch(/in 9s {2}no such host \\u001b\[31mred/);
   });
 
   test('a wrong id is an error at once', async () => {

@@ -57,6 +57,47 @@ describe('a guarded process', () => {
     await untilGone([Number(output)]);
   });
 
+  it('is given an input where one is wanted, and need not read it', async () => {
+    const cat = await spawnGuarded({ argv: ['cat'], hasInput: true, ...ORPHAN });
+    let output = '';
+    cat.stdout.on('data', (chunk) => (output += chunk));
+    cat.stdin?.end('words');
+    await cat.exited;
+    expect(output).toBe('words');
+    const deaf = await spawnGuarded({ argv: ['true'], hasInput: true, ...ORPHAN });
+    deaf.stdin?.end('x'.repeat(1_000_000));
+    expect(await deaf.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it('can be signalled with all of its group; the guard stays on guard until it is killed', async () => {
+    const script = 'trap "" TERM; sh -c "echo \\$\\$; exec sleep 600" & echo $$; wait; sleep 600';
+    const guarded = await spawnGuarded({ argv: ['/bin/sh', '-c', script], ...ORPHAN });
+    let output = '';
+    guarded.stdout.on('data', (chunk) => (output += chunk));
+    const pids = await until(() => output.split('\n').length === 3 && output.trim().split('\n').map(Number));
+    expect(guarded.killGroup('SIGTERM')).toBe(true);
+    expect(await withinMs(guarded.exited, 100)).toBeUndefined();
+    expect(guarded.killGroup('SIGKILL')).toBe(true);
+    expect(await guarded.exited).toEqual({ code: null, signal: 'SIGKILL' });
+    await untilGone(pids);
+    expect(guarded.killGroup('SIGKILL')).toBe(false);
+  });
+
+  it('that is Node can be spoken with, until the last word', async () => {
+    const script = `process.on('message', (said) => {
+      for (let i = 0; i < 999; i += 1) process.send({ i, said });
+      process.send({ i: 999, said }, () => process.exit(0));
+    })`;
+    const heard: unknown[] = [];
+    const onMessage = (message: unknown): void => void heard.push(message);
+    const guarded = await spawnGuarded({ argv: [process.execPath, '-e', script], onMessage, ...ORPHAN });
+    guarded.send({ at: new Date(7) });
+    expect(await guarded.exited).toEqual({ code: 0, signal: null });
+    expect(heard).toHaveLength(1_000);
+    expect(heard[999]).toEqual({ i: 999, said: { at: new Date(7) } });
+    guarded.send({ late: true });
+  });
+
   it('says so when the program is not there, and when it cannot be started at all', async () => {
     const missing = await spawnGuarded({ argv: ['no-such-program'], ...ORPHAN });
     expect((await missing.exited).code).toBe(127);

@@ -20,3 +20,12 @@ export function parseEta(text: string): string | number {
   if (!exists || Number.isNaN(at.getTime())) throw new InvalidArgumentError(`Expected a time: ${FORMS}.`);
   return at.toISOString();
 }
+
+/** The same, always as ISO 8601 in UTC. @throws InvalidArgumentError */
+export function parseTime(text: string): string {
+  const parsed = parseEta(text);
+  if (typeof parsed === 'string') return parsed;
+  const at = new Date(parsed * 1_000);
+  if (Number.isNaN(at.getTime())) throw new InvalidArgumentError(`Expected a time: ${FORMS}.`);
+  return at.toISOString();
+}

@@ -30,9 +30,11 @@ function wordsByCommand(program: Command): WordsByCommand {
   const globals = optionsOf(program).filter((flag) => flag !== '--version');
   const visit = (command: Command, path: readonly string[]): void => {
     const own = command === program ? ['--version'] : optionsOf(command);
-    const names = command.commands.map((sub) => sub.name());
+    const names = command.commands.flatMap((sub) => [sub.name(), ...sub.aliases()]);
     words.set(path.join(' '), [...names, ...own, ...globals, '--help']);
-    for (const sub of command.commands) visit(sub, [...path, sub.name()]);
+    for (const sub of command.commands) {
+      for (const name of [sub.name(), ...sub.aliases()]) visit(sub, [...path, name]);
+    }
   };
   visit(program, []);
   return words;

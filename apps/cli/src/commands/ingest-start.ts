@@ -6,12 +6,12 @@ import type { CliContext } from '../cli-context';
 import { parseEta } from '../arguments/eta';
 import { addAssignment, type StepOptions } from '../arguments/option-assignments';
 import { absoluteSource, addOne, addToList, numberFrom, parseInput } from '../arguments/values';
-import { exitCodeOf, UsageError } from '../exit-codes';
+import { EXIT, exitCodeOf } from '../exit-codes';
 import { jobsView } from '../output/job-view';
 import type { Session } from '../session';
-import { awaitEnd, WaitedTooLong } from '../watching/await-end';
+import { addWaitOptions, waitForEnd, type WaitOptions, waits } from './wait-options';
 
-interface StartOptions {
+interface StartOptions extends WaitOptions {
   readonly pipeline?: string;
   readonly branch?: string;
   readonly priority?: Priority;
@@ -23,16 +23,13 @@ interface StartOptions {
   readonly tag?: string[];
   readonly description?: string;
   readonly idempotencyKey?: string;
-  readonly wait?: true;
-  readonly follow?: true;
-  readonly timeout?: number;
 }
 
 const EXAMPLES = `
 Examples:
   $ sluice ingest start .                          take this folder into the knowledge graph
   $ sluice ingest start ~/src/app --follow         … and see every step as it goes
-  $ sluice ingest start https://example.org/app.git --branch main --wait --timeout 600
+  $ sluice ingest start ~/src/app --wait --timeout 600
   $ sluice ingest start . --steps filesystem --option filesystem.max_file_bytes=1000000
   $ sluice ingest start . --eta 2030-01-31T18:30   at half past six, local time
   $ sluice ingest start --pipeline example --countdown 10 --tag nightly
@@ -41,17 +38,14 @@ Examples:
 With --wait or --follow it ends as the job does: 0 completed, 5 failed, 6 cancelled, 7 out of patience.`;
 
 const TEN_YEARS_SECONDS = 10 * 366 * 86_400;
-/** Node's timers hold no more. */
-const MAX_TIMEOUT_SECONDS = 2_000_000;
 
 export function addIngestStart(parent: Command, context: CliContext): void {
   const command = parent
     .command('start')
     .summary('submit a job')
     .description('Submits a source to a pipeline. Prints the job.')
-    .argument('[source]', 'a folder on the machine of the gateway, or the URL of a git repository')
+    .argument('[source]', 'a folder on the machine of the gateway; git URLs are not taken yet')
     .option('-p, --pipeline <name>', 'the pipeline (the gateway takes "repository" when left out)')
-    .option('--branch <name>', 'the branch of a git repository')
     .addOption(new Option('--priority <level>', 'which jobs go first').choices(PRIORITIES))
     .option('--eta <time>', 'start then: ISO 8601, local time when it has no offset, or Unix seconds', parseEta)
     .option('--countdown <seconds>', 'start in so many seconds', numberFrom(0, TEN_YEARS_SECONDS))
@@ -61,36 +55,22 @@ export function addIngestStart(parent: Command, context: CliContext): void {
     .option('--tag <tag>', 'a tag to find the job by; again for more', addOne)
     .option('--description <text>', 'what the job is for')
     .option('--idempotency-key <key>', 'the same key and job again gives the first job back')
-    .option('-w, --wait', 'wait until the job has ended')
-    .option('-f, --follow', 'wait, and show every event')
-    .option('--timeout <seconds>', 'wait no longer than this', numberFrom(0.001, MAX_TIMEOUT_SECONDS))
-    .addHelpText('after', EXAMPLES);
+    // Git sources are refused today; the option is here for gateways that take them.
+    .addOption(new Option('--branch <name>', 'the branch of a git repository').hideHelp());
+  addWaitOptions(command).addHelpText('after', EXAMPLES);
   command.action((source: string | undefined, options: StartOptions) =>
     context.act(command, (session) => start(session, source, options)),
   );
 }
 
 async function start(session: Session, source: string | undefined, options: StartOptions): Promise<number> {
-  const waits = options.wait === true || options.follow === true;
-  if (options.timeout !== undefined && !waits) throw new UsageError('--timeout needs --wait or --follow.');
+  const isWaiting = waits(options);
   const { io, client, printer } = session;
   const job = await client.submit(requestOf(source, options, io.cwd));
-  if (!waits) {
-    printer.one(job, jobsView(io.now()));
-    if (!isEnded(job.status)) printer.say(`Accepted. To see it go: sluice ingest status ${job.id} --watch`);
-    return 0;
-  }
-  printer.say(`Job ${job.id} is ${job.status}.`);
-  const detail = options.follow === true ? 'events' : 'none';
-  try {
-    const ended = await awaitEnd(session, job.id, { detail, timeoutSeconds: options.timeout ?? null });
-    printer.one(ended, jobsView(io.now()));
-    return exitCodeOf(ended.status);
-  } catch (error) {
-    if (error instanceof WaitedTooLong) printer.one(error.job ?? job, jobsView(io.now()));
-    if (io.signal.aborted) printer.say(`\nThe job goes on. To see it: sluice ingest status ${job.id} --watch`);
-    throw error;
-  }
+  if (isWaiting) return exitCodeOf((await waitForEnd(session, job, options)).status);
+  printer.one(job, jobsView(io.now()));
+  if (!isEnded(job.status)) printer.say(`Accepted. To see it go: sluice ingest status ${job.id} --watch`);
+  return EXIT.ok;
 }
 
 /** The body of POST /v1/ingest: only what was said, so that the gateway's defaults hold for the rest. */

@@ -4,6 +4,7 @@ import { exitCodeOf, EXIT } from '../exit-codes';
 import { jobsView } from '../output/job-view';
 import type { Session } from '../session';
 import { awaitEnd } from '../watching/await-end';
+import { sayWhatHelps } from './next-steps';
 
 const EXAMPLES = `
 Examples:
@@ -27,7 +28,9 @@ export function addIngestStatus(parent: Command, context: CliContext): void {
 }
 
 async function showStatus({ io, client, printer }: Session, id: string): Promise<number> {
-  printer.one(await client.job(id), jobsView(io.now()));
+  const job = await client.job(id);
+  printer.one(job, jobsView(io.now()));
+  sayWhatHelps(printer, job);
   return EXIT.ok;
 }
 
@@ -38,6 +41,7 @@ async function watchStatus(session: Session, id: string): Promise<number> {
   try {
     const ended = await awaitEnd(session, id, { detail: 'events', timeoutSeconds: null });
     printer.one(ended, jobsView(io.now()));
+    sayWhatHelps(printer, ended);
     return exitCodeOf(ended.status);
   } catch (error) {
     if (io.signal.aborted) printer.say('\nThe job goes on.');

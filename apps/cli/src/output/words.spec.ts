@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { counted, duration, oneLine, percent, until } from './words';
+import { counted, countdown, duration, oneLine, percent, until } from './words';
 
 test.each([
   [null, '-'],
@@ -21,6 +21,15 @@ test('a time to come is told by how far off it is', () => {
   expect(until('2030-01-31T12:00:04.200Z', now)).toBe('in 4.2s');
   expect(until('2030-01-31T11:00:00Z', now)).toBe('now');
   expect(until(null, now)).toBe('-');
+});
+
+test('a countdown is in whole seconds, and its last second is 1', () => {
+  const now = Date.parse('2030-01-31T12:00:00Z');
+  expect(countdown('2030-01-31T12:00:04.200Z', now)).toBe('in 5s');
+  expect(countdown('2030-01-31T12:00:00.001Z', now)).toBe('in 1s');
+  expect(countdown('2030-01-31T12:00:00Z', now)).toBe('now');
+  expect(countdown('2030-01-31T12:02:04.200Z', now)).toBe('in 2m 05s');
+  expect(countdown(null, now)).toBe('');
 });
 
 test('99.9 % is not yet 100 %', () => {

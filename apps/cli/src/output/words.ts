@@ -30,6 +30,14 @@ export function until(time: string | null, now: number): string {
   return ms <= 0 ? 'now' : `in ${duration(ms)}`;
 }
 
+/** The same for what is drawn again and again: `in 5s`, counted up so that the last second is `in 1s`. */
+export function countdown(time: string | null, now: number): string {
+  if (time === null) return '';
+  const seconds = Math.ceil((Date.parse(time) - now) / 1_000);
+  if (seconds <= 0) return 'now';
+  return seconds < 60 ? `in ${seconds}s` : `in ${duration(seconds * 1_000)}`;
+}
+
 const two = (value: number): string => String(value).padStart(2, '0');
 
 /** `2030-01-31 18:30:05` in local time; `-` for none. */

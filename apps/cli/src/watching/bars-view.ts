@@ -3,18 +3,21 @@ import type { JobView, StepView } from '#shared/contracts/job';
 import type { StepStatus } from '#shared/domain/status';
 import type { CliIo } from '../cli-io';
 import { colouredStatus, coloursFor, type Colours } from '../output/colours';
-import { oneLine, percent, retries } from '../output/words';
+import { countdown, oneLine, percent, retries } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
 
 type ShownStep = Pick<
   StepView,
-  'name' | 'status' | 'progress' | 'retry_count' | 'max_retries' | 'message' | 'last_error'
+  'name' | 'status' | 'progress' | 'retry_count' | 'max_retries' | 'next_retry_at' | 'message' | 'last_error'
 >;
 
 const BAR_WIDTH = 24;
 
-/** One bar for each step of a job, on the terminal behind stderr. */
+/**
+ * One bar for each step of a job, on the terminal behind stderr. A line is made whenever the bars are drawn, some times a
+ * second, so that what depends on the time goes on while nothing happens.
+ */
 export class BarsView {
   private readonly colours: Colours;
   private readonly bars: MultiBar;
@@ -26,7 +29,7 @@ export class BarsView {
     this.colours = coloursFor(io.stderr, io.env);
     this.bars = new MultiBar({
       stream: io.stderr,
-      format: (_options, _params, payload: { line: string }) => payload.line,
+      format: (_options, _params, { name }: { name: string }) => this.lineOf(name),
       hideCursor: true,
       linewrap: false,
       gracefulExit: false,
@@ -57,6 +60,7 @@ export class BarsView {
       status: event.status ?? statusOf(event) ?? before.status,
       progress: event.event === 'step.completed' ? 100 : (event.progress ?? before.progress),
       retry_count: event.retry_count ?? before.retry_count,
+      next_retry_at: event.next_retry_at ?? null,
       message: event.message ?? before.message,
       last_error: event.last_error ?? before.last_error,
     });
@@ -64,19 +68,22 @@ export class BarsView {
 
   private showStep(step: ShownStep): void {
     this.stepOf.set(step.name, step);
-    const payload = { line: this.lineOf(step) };
+    const payload = { name: step.name };
     const bar = this.barOf.get(step.name);
     if (bar) bar.update(step.progress, payload);
     else this.barOf.set(step.name, this.bars.create(100, step.progress, payload));
   }
 
-  private lineOf(step: ShownStep): string {
+  private lineOf(name: string): string {
+    const step = this.stepOf.get(name);
+    if (!step) return name;
     const filled = Math.round((BAR_WIDTH * step.progress) / 100);
     const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
-    const words = step.status === 'retrying' || step.status === 'failed' ? step.last_error?.message : step.message;
     const status = colouredStatus(step.status, this.colours) + ' '.repeat(Math.max(0, 9 - step.status.length));
     const plain = `${step.name.padEnd(this.nameWidth)}  ${bar} ${percent(step.progress).padStart(5)}  `;
-    const tail = `  ${retries(step.retry_count, step.max_retries)}  `;
+    const next = step.status === 'retrying' ? countdown(step.next_retry_at, this.io.now()) : '';
+    const tail = `  ${retries(step.retry_count, step.max_retries)}  ${next && `${next}  `}`;
+    const words = step.status === 'retrying' || step.status === 'failed' ? step.last_error?.message : step.message;
     const room = (this.io.stderr.columns ?? 80) - plain.length - tail.length - 10;
     return `${plain}${status}${tail}${words && room > 8 ? this.colours.dim(oneLine(words).slice(0, room)) : ''}`;
   }

@@ -8,7 +8,7 @@ const JOB = '01890000-0000-7000-8000-000000000001';
 
 /** What a history of random moves may do to the job, to its events on their way, and to the session. */
 type Move =
-  | { readonly kind: 'change'; readonly events: number }
+  | { readonly kind: 'change'; readonly events: number; readonly isRetry: boolean }
   | { readonly kind: 'deliver' | 'lose' | 'double'; readonly which: number }
   | { readonly kind: 'progress' | 'begin_read' | 'look' | 'end_read' | 'fail_read' | 'hold_over' }
   | { readonly kind: 'reconnect' | 'compare' };
@@ -24,7 +24,9 @@ const simple = fc.constantFrom<Move[]>(
   { kind: 'reconnect' },
   { kind: 'compare' },
 );
-const change = fc.nat(2).map((events): Move => ({ kind: 'change', events }));
+const change = fc
+  .tuple(fc.nat(2), fc.boolean())
+  .map(([events, isRetry]): Move => ({ kind: 'change', events, isRetry }));
 const transmission = fc
   .tuple(
     fc.constantFrom<('deliver' | 'lose' | 'double')[]>('deliver', 'deliver', 'deliver', 'lose', 'double'),
@@ -55,7 +57,7 @@ class World {
   apply(move: Move): void {
     switch (move.kind) {
       case 'change':
-        this.change(move.events);
+        this.change(move.events, move.isRetry);
         break;
       case 'deliver':
       case 'lose':
@@ -110,14 +112,18 @@ class World {
     }
   }
 
-  private change(events: number): void {
+  private change(events: number, isRetry: boolean): void {
     this.version += 1;
     const names = Array.from({ length: events }, (_, index) => `${this.version}.${index}`);
     for (const name of names) this.history.push({ version: this.version, name });
     this.underWay.push({
       job_id: JOB,
       version: this.version,
-      events: names.map((message) => ({ event: 'step.started', at: '', message })),
+      events: names.map((message, index) => ({
+        event: isRetry && index === 0 ? 'job.retried' : 'step.started',
+        at: '',
+        message,
+      })),
     });
   }
 

@@ -67,6 +67,15 @@ describe('JobSession', () => {
     });
   });
 
+  it('is followed by a snapshot when the job was retried: steps went back without an event each', () => {
+    const session = sessionAt(1);
+    const actions = session.onBatch(batchOf(2, { event: 'job.retried' }, { event: 'step.queued', step: 'a' }));
+    expect(inShort(actions)).toEqual(['event 1 v2', 'event 2 v2', 'read']);
+    session.readBegins();
+    expect(inShort(session.onSnapshot(viewAt(2)))).toEqual(['snapshot']);
+    expect(inShort(session.onBatch(change(3)))).toEqual(['event 3 v3']);
+  });
+
   it('drops what comes twice', () => {
     const session = sessionAt(1);
     session.onBatch(change(2));

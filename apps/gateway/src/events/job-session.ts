@@ -145,6 +145,8 @@ export class JobSession {
       this.held.delete(next.version);
       this.version = next.version;
       for (const event of next.events) this.deliver(event, actions);
+      // Which steps go back to where they began is not told one by one.
+      if (next.events.some(({ event }) => event === 'job.retried')) return this.askForRead(actions);
     }
     for (const version of this.held.keys()) if (version <= this.version) this.held.delete(version);
     this.holdAtGap(actions);

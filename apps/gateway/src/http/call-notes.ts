@@ -3,8 +3,14 @@ import { ANONYMOUS } from './access-rules';
 /** What a call was about, for the log. */
 export interface CallNote {
   readonly job?: string;
+  /** Where a cancel has found or left it. */
+  readonly job_status?: string;
+  readonly from_step?: string;
   /** A batch: how many jobs were stored, the first and the last of them. */
   readonly jobs?: { readonly count: number; readonly first: string; readonly last: string };
+  /** Dead letters: which were meant, and what became of them. */
+  readonly filter?: object;
+  readonly redriven?: { readonly matched: number; readonly done: number; readonly skipped: number };
 }
 
 /** What is known of a call besides its request, as long as the request lives. */

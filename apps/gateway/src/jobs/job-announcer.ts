@@ -1,14 +1,13 @@
 import { publishEvents } from '#shared/bus/live-events';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { notify } from '#shared/bus/signals';
-import type { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { JobView } from '#shared/contracts/job';
 import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
 import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { NewJob } from '#shared/domain/new-job';
-import type { Logger } from '#shared/runtime/logger';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { openingTurns } from './opening-turns';
+import type { TurnSender } from './turn-sender';
 
 /** A job that was committed. */
 export interface StoredJob {
@@ -24,34 +23,19 @@ export interface StoredJob {
  * it: a turn that does not arrive is found and sent again by the scheduler.
  */
 export class JobAnnouncer {
-  private missed = 0;
-
   constructor(
     private readonly bus: NatsBus,
-    private readonly turns: TurnPublisher,
-    private readonly log: Logger,
+    private readonly turns: TurnSender,
   ) {}
 
-  announce(stored: readonly StoredJob[]): void {
+  /** @param askedAtMs `performance.now()` from before the database was asked to store them */
+  announce(stored: readonly StoredJob[], askedAtMs: number): void {
     for (const { job, pipeline, dispatchedAt } of stored) {
       if (dispatchedAt === null) continue;
-      for (const turn of openingTurns(job, pipeline, dispatchedAt)) void this.publish(turn);
+      for (const turn of openingTurns(job, pipeline, dispatchedAt, askedAtMs)) this.turns.send(turn);
     }
     for (const each of stored) publishEvents(this.bus, each.job.id, JSON.stringify(newsOf(each)));
     if (stored.some(({ dispatchedAt }) => dispatchedAt === null)) notify(this.bus, SCHEDULER_WAKE);
-  }
-
-  private async publish(turn: Parameters<TurnPublisher['publish']>[0]): Promise<void> {
-    const { kind } = await this.turns.publish(turn);
-    if (kind === 'stored') return;
-    this.missed += 1;
-    // One line for the first and for each power of ten: the bus may be away for thousands of them.
-    if (Number.isInteger(Math.log10(this.missed))) {
-      this.log.warn(
-        { count: this.missed, outcome: kind },
-        'turns were not taken by NATS: the scheduler sends them later',
-      );
-    }
   }
 }
 

@@ -22,7 +22,7 @@ function turnsOf(steps: StepDefinition[], more: Partial<NewJob> = {}): ReturnTyp
     ...{ idempotencyKey: null, requestHash: null },
     ...more,
   };
-  return openingTurns(job, { hash: 'h', definition, graph }, 1_800_000_000_000_123);
+  return openingTurns(job, { hash: 'h', definition, graph }, 1_800_000_000_000_123, 0);
 }
 
 describe('the opening turns of a job', () => {

@@ -8,8 +8,9 @@ import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 /**
  * The turns that a new job begins with: one for each step that needs no other.
  * @param at when the database stored it, in microseconds since 1970
+ * @param askedAtMs `performance.now()` from before it was asked to
  */
-export function openingTurns(job: NewJob, { definition, hash }: StoredPipeline, at: number): Turn[] {
+export function openingTurns(job: NewJob, { definition, hash }: StoredPipeline, at: number, askedAtMs: number): Turn[] {
   const { source, sourceType: source_type, branch, commit, input, options } = job;
   const data: WorkData = { source, source_type, branch, commit, input, options: { ...options }, outputs: {} };
   return stepsIn(job.roots).flatMap((head) => {
@@ -17,6 +18,6 @@ export function openingTurns(job: NewJob, { definition, hash }: StoredPipeline, 
     if (!step) return [];
     const read = isLimited(step);
     const message = { job_id: job.id, run: 1, head, at, read, pipeline_hash: hash, data: read ? undefined : data };
-    return [{ message, queue: step.queue, priority: job.priority }];
+    return [{ message, queue: step.queue, priority: job.priority, askedAtMs }];
   });
 }

@@ -39,10 +39,11 @@ export class SubmitJobs {
   /** Never rejects. The results are in the order of the submissions. */
   async submit(submissions: readonly Submission[]): Promise<SubmitResult[]> {
     const checked = await this.check.check(submissions);
+    const askedAtMs = performance.now();
     const settled = await this.storeAll(checked);
     const created = settled.flatMap((each) => (each.kind === 'created' ? each.stored : []));
     if (created.length > 0) failpoint('gateway.stored');
-    this.announcer.announce(created);
+    this.announcer.announce(created, askedAtMs);
     if (created.length > 0) failpoint('gateway.announced');
     return this.show(await this.findFirst(submissions, settled));
   }

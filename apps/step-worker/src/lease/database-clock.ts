@@ -7,9 +7,12 @@ import type { Micros } from '#shared/domain/turn/job-draft';
 export class DatabaseClock {
   private offsetMicros = Date.now() * 1_000 - monotonicMicros();
 
-  /** @param sentAtMs `performance.now()` when the question was sent; the answer lies halfway to now */
-  set(databaseTime: Micros, sentAtMs: number): void {
-    const halfwayMicros = ((sentAtMs + performance.now()) / 2) * 1_000;
+  /**
+   * The time lies halfway between question and answer.
+   * @param askedAtMs and `answeredAtMs`: `performance.now()`
+   */
+  set(databaseTime: Micros, askedAtMs: number, answeredAtMs = performance.now()): void {
+    const halfwayMicros = ((askedAtMs + answeredAtMs) / 2) * 1_000;
     this.offsetMicros = databaseTime - halfwayMicros;
   }
 

@@ -79,8 +79,14 @@ export class TurnReporter {
       return [{ event: 'step.completed', status: 'completed', progress: 100, ...common, ...figures }];
     }
     if (retry?.kind === 'retry' && row.nextRetryAt !== null) {
-      const next_retry_at = isoOf(row.nextRetryAt);
-      return [{ event: 'step.retrying', status: 'retrying', ...common, ...figures, last_error, next_retry_at }];
+      const next = { next_retry_at: isoOf(row.nextRetryAt), next_delay_ms: retry.delayMs };
+      return [{ event: 'step.retrying', status: 'retrying', ...common, ...figures, last_error, ...next }];
+    }
+    if (row.status === 'cancelled') {
+      const others = stepsIn((draft.graph.descendants[idx] ?? NO_STEPS) & ~draft.job.done).map((other): LiveEvent => {
+        return { event: 'step.cancelled', at, step: draft.step(other).name, status: 'cancelled' };
+      });
+      return [{ event: 'step.cancelled', status: 'cancelled', ...common, ...figures, last_error }, ...others];
     }
     const skipped = stepsIn((draft.graph.descendants[idx] ?? NO_STEPS) & ~draft.job.done).map((other): LiveEvent => {
       return { event: 'step.skipped', at, step: draft.step(other).name, status: 'skipped' };

@@ -30,6 +30,11 @@ export class JetStreamPullStrategy extends Server implements CustomTransportStra
     this.consumer.release(delivery);
   }
 
+  /** Takes a slot again for a delivery that was released and not ended. Resolves false when the worker drains. */
+  resume(delivery: Delivery): Promise<boolean> {
+    return this.consumer.resume(delivery);
+  }
+
   on(): void {
     // The bus tells of its connection itself.
   }

@@ -1,11 +1,13 @@
 import type { Delivery } from '#shared/bus/work-consumer';
 import type { WorkMessage } from '#shared/contracts/work-message';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import { NO_STEPS, type StepSet } from '#shared/domain/step-set';
 import type { Micros } from '#shared/domain/turn/job-draft';
 import type { FastStep } from '#shared/store/jobs/fast-settlement';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import { NO_SLOT } from '../keeper/turn-slots';
 import type { Incarnation } from '../lease/worker-lease';
+import type { StopReason } from './step-execution';
 
 /** The attempt that a turn is at. */
 export interface CurrentAttempt {
@@ -24,7 +26,7 @@ export class ActiveTurn {
   current: CurrentAttempt | undefined;
   startedAt: Micros = 0;
   /** Aborts what runs. */
-  abort: ((reason: 'drain' | 'stale') => void) | undefined;
+  abort: ((reason: StopReason) => void) | undefined;
   /** Completed by this turn and not yet recorded. */
   unrecorded: FastStep[] = [];
   /** The recording of the current step as running, while it is under way. */
@@ -33,6 +35,8 @@ export class ActiveTurn {
   recorded = false;
   /** Somebody else owns the job's step by now: nothing of this turn is recorded any more. */
   stale = false;
+  /** The job is being cancelled: nothing of it begins any more. */
+  cancelled = false;
   /** A write of this turn may or may not have been committed: nothing found afterwards is surprising. */
   inDoubt = false;
   /** Whether the current step has crashed a worker before. */
@@ -40,7 +44,9 @@ export class ActiveTurn {
   readonly startedAtMs = performance.now();
   lastSignOfWorkMs = performance.now();
   /** Outputs known to this turn, by step name. */
-  readonly outputs: Map<string, JsonObject>;
+  readonly outputs: Map<string, Json>;
+  /** Where the keeper thread sees it. */
+  slot = NO_SLOT;
   /** Steps whose start has been told already. */
   shown: StepSet = NO_STEPS;
 
@@ -51,6 +57,12 @@ export class ActiveTurn {
   ) {
     this.fast = false;
     this.outputs = new Map(Object.entries(message.data?.outputs ?? {}));
+  }
+
+  /** Begins nothing any more, and stops what runs. */
+  cancel(): void {
+    this.cancelled = true;
+    this.abort?.('cancelled');
   }
 
   get key(): string {

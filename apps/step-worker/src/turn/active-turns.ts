@@ -1,4 +1,5 @@
 import { guardHolds } from '#shared/runtime/failpoints';
+import { NO_SLOT, TurnSlots } from '../keeper/turn-slots';
 import type { ActiveTurn } from './active-turn';
 
 /** They hold slots while they wait, so that only a few may. */
@@ -11,6 +12,9 @@ export class ActiveTurns {
   private readonly suspectWaiters: ((go: boolean) => void)[] = [];
   private waiters: (() => void)[] = [];
 
+  /** @param slots where the keeper thread sees them; left out, it does not */
+  constructor(private readonly slots = new TurnSlots(0)) {}
+
   get size(): number {
     return this.byKey.size;
   }
@@ -19,11 +23,15 @@ export class ActiveTurns {
   add(turn: ActiveTurn): boolean {
     if (this.byKey.has(turn.key)) return false;
     this.byKey.set(turn.key, turn);
+    const { delivery, message } = turn;
+    turn.slot = this.slots.take(delivery.reply, delivery.store, message.job_id, turn.startedAtMs);
     return true;
   }
 
   delete(turn: ActiveTurn): void {
     this.byKey.delete(turn.key);
+    this.slots.give(turn.slot);
+    turn.slot = NO_SLOT;
     if (this.byKey.size > 0) return;
     for (const resolve of this.waiters) resolve();
     this.waiters = [];

@@ -8,7 +8,9 @@ import { PermanentError } from '#shared/domain/step-errors';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { MEASURED, pipelineOf, stepNamed } from '../../../../test/support/drafts';
+import { TurnSlots } from '../keeper/turn-slots';
 import { Incarnation, type WorkerLease } from '../lease/worker-lease';
+import { recordFigures } from '../processes/own-figures';
 import type { AttemptMeter } from '../reports/attempt-meter';
 import type { ProgressRecorder } from '../reports/progress-recorder';
 import { ActiveTurn } from './active-turn';
@@ -24,6 +26,7 @@ class Bench {
   readonly seen: StepContext<unknown>[] = [];
   readonly asked: bigint[] = [];
   lease = new Incarnation('me-1', 0, Infinity);
+  isolatedRun: (context: StepContext<unknown>) => Promise<JsonObject> = async () => ({ isolated: true });
   /** What the store gives, when it is asked. */
   read: () => WorkData | null = () => DATA;
   readonly runner: AttemptRunner;
@@ -48,6 +51,7 @@ class Bench {
     const lease = Object.defineProperty({}, 'current', { get: () => this.lease }) as WorkerLease;
     this.runner = new AttemptRunner({
       handlers: new Map([['noop', handler]]),
+      isolated: new Map([['noop', { ...handler, run: async (context) => this.isolatedRun(context) }]]),
       pipelines: {} as never,
       data: {
         read: async (_: string, __: unknown, of: bigint) => (this.asked.push(of), this.read()),
@@ -56,6 +60,8 @@ class Bench {
       meter: { start: () => ({ startedAt: MEASURED.startedAt, end: () => MEASURED }) } as AttemptMeter,
       recorder: { of: () => ({ progress: () => undefined, log: () => undefined }) } as unknown as ProgressRecorder,
       settlement: { began: (turn: ActiveTurn) => this.began.push(turn.key) } as unknown as TurnSettlement,
+      slots: new TurnSlots(0),
+      stuckAfterMs: 30_000,
       onStuck: () => undefined,
     });
   }
@@ -164,6 +170,22 @@ describe('AttemptRunner', () => {
     });
     await expect(bench.attempt(bench.turn(1, DATA))).resolves.toMatchObject({
       error: { kind: 'transient', code: 'unknown_handler', message: 'this worker has no handler called other' },
+    });
+    expect(bench.seen).toEqual([]);
+  });
+
+  it('runs a step with isolation by process as such, with the figures that its process had', async () => {
+    const bench = new Bench(undefined, [stepNamed('a', { isolation: 'process' })]);
+    await expect(bench.attempt(bench.turn(0, DATA))).resolves.toMatchObject({
+      ...{ output: { isolated: true }, measured: MEASURED },
+    });
+    bench.isolatedRun = async (context) => {
+      recordFigures(context, { cpuMs: MEASURED.durationMs / 2, memoryMb: 123.4 });
+      throw new PermanentError('no');
+    };
+    await expect(bench.attempt(bench.turn(0, DATA))).resolves.toMatchObject({
+      kind: 'failed',
+      measured: { ...MEASURED, cpuPercent: 50, memoryMb: 123.4 },
     });
     expect(bench.seen).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import type { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { WorkData, WorkMessage } from '#shared/contracts/work-message';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import { isLimited } from '#shared/domain/pipeline';
 import { NO_STEPS, stepsIn, type StepSet } from '#shared/domain/step-set';
 import type { Micros } from '#shared/domain/turn/job-draft';
@@ -42,12 +42,8 @@ export class OpenedSteps {
 }
 
 /** The outputs of all that the step needs, directly or through others; null when the turn does not know them all. */
-export function knownOutputs(
-  turn: ActiveTurn,
-  pipeline: StoredPipeline,
-  idx: number,
-): Record<string, JsonObject> | null {
-  const outputs: Record<string, JsonObject> = {};
+export function knownOutputs(turn: ActiveTurn, pipeline: StoredPipeline, idx: number): Record<string, Json> | null {
+  const outputs: Record<string, Json> = {};
   for (const ancestor of stepsIn(pipeline.graph.ancestors[idx] ?? NO_STEPS)) {
     const name = pipeline.definition.steps[ancestor]?.name ?? '';
     const output = turn.outputs.get(name);

@@ -1,12 +1,15 @@
 import type { LogLevel, StepContext, StepHandler, JobInput } from '#shared/contracts/handler';
-import { MAX_DURATION_MS } from '#shared/domain/duration';
-import type { Json, JsonObject } from '#shared/domain/json';
-import { PermanentError, TransientError } from '#shared/domain/step-errors';
+import type { Json } from '#shared/domain/json';
 import type { StepError } from '#shared/domain/turn/job-draft';
+import { classify } from './attempt-failure';
+import { checkOutput } from './step-output';
+
+/** Why a worker stops an attempt, besides its time-out. */
+export type StopReason = 'drain' | 'stale' | 'cancelled';
 
 /** Why an attempt was told to stop. */
 export class AttemptStopped extends Error {
-  constructor(readonly reason: 'timeout' | 'drain' | 'stale') {
+  constructor(readonly reason: 'timeout' | StopReason) {
     super(STOP_MESSAGES[reason]);
     this.name = 'AttemptStopped';
   }
@@ -16,18 +19,19 @@ const STOP_MESSAGES = {
   timeout: 'the attempt took longer than its time-out',
   drain: 'the worker is shutting down',
   stale: 'another worker owns this step by now',
+  cancelled: 'the job was cancelled',
 } as const;
 
 export type AttemptEnd =
-  | { readonly kind: 'completed'; readonly output: JsonObject }
+  | { readonly kind: 'completed'; readonly output: Json }
   | {
       readonly kind: 'failed';
       readonly outcome: 'failed' | 'timeout';
       readonly error: StepError;
       readonly leastMs: number;
     }
-  /** It was stopped by the worker, not by its own doing: nothing of it counts. */
-  | { readonly kind: 'stopped'; readonly reason: 'drain' | 'stale' };
+  /** It was stopped by the worker, not by its own doing. */
+  | { readonly kind: 'stopped'; readonly reason: StopReason };
 
 export interface AttemptRequest {
   readonly handler: StepHandler<unknown>;
@@ -38,17 +42,13 @@ export interface AttemptRequest {
   readonly outputs: Readonly<Record<string, Json>>;
   readonly options: unknown;
   readonly timeoutMs: number | null;
+  /** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
+  readonly stuckAfterMs: number;
   readonly progress: (percent: number, message: string | null) => void;
   readonly log: (level: LogLevel, message: string) => void;
   /** Called when the handler goes on for long after it was told to stop. */
   readonly onStuck: () => void;
 }
-
-/** An inline handler cannot be killed: one that ignores its signal for so long has to go with its worker. */
-const STUCK_AFTER_MS = 30_000;
-
-/** More than this an output may not be: it is kept, sent and shown. */
-const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 /** One run of a handler. Made for one attempt; its signal exists only when somebody asks for it. */
 export class StepExecution implements StepContext<unknown> {
@@ -108,7 +108,7 @@ export class StepExecution implements StepContext<unknown> {
   stop(reason: AttemptStopped): void {
     if (this.stopReason || this.ended) return;
     this.stopReason = reason;
-    this.stuckTimer = setTimeout(this.request.onStuck, STUCK_AFTER_MS).unref();
+    this.stuckTimer = setTimeout(this.request.onStuck, this.request.stuckAfterMs).unref();
     this.controller?.abort(reason);
   }
 
@@ -118,7 +118,7 @@ export class StepExecution implements StepContext<unknown> {
     const timer =
       timeoutMs === null ? undefined : setTimeout(() => this.stop(new AttemptStopped('timeout')), timeoutMs);
     try {
-      const output = (await handler.run(this)) ?? {};
+      const output = await handler.run(this);
       // What was completed in spite of a stop is completed, unless somebody else owns it.
       return this.stopReason?.reason === 'stale' ? { kind: 'stopped', reason: 'stale' } : completed(output);
     } catch (error) {
@@ -132,7 +132,7 @@ export class StepExecution implements StepContext<unknown> {
 
   private failed(error: unknown): AttemptEnd {
     const stopped = this.stopReason?.reason;
-    if (stopped === 'drain' || stopped === 'stale') return { kind: 'stopped', reason: stopped };
+    if (stopped !== undefined && stopped !== 'timeout') return { kind: 'stopped', reason: stopped };
     if (stopped === 'timeout') {
       const message = `the attempt took longer than its time-out of ${this.request.timeoutMs} ms`;
       return { kind: 'failed', outcome: 'timeout', error: { message, kind: 'timeout', code: 'timeout' }, leastMs: 0 };
@@ -141,48 +141,9 @@ export class StepExecution implements StepContext<unknown> {
   }
 }
 
-function completed(output: JsonObject): AttemptEnd {
-  const text = jsonOf(output);
-  if (text?.startsWith('{') !== true) return badOutput('the output is not a JSON object');
-  const bytes = Buffer.byteLength(text);
-  if (bytes <= MAX_OUTPUT_BYTES) return { kind: 'completed', output };
-  return badOutput(`the output has ${bytes} bytes of JSON; ${MAX_OUTPUT_BYTES} are allowed`);
+function completed(given: unknown): AttemptEnd {
+  const checked = checkOutput(given);
+  if ('output' in checked) return { kind: 'completed', output: checked.output };
+  const error = { message: checked.fault, kind: 'permanent', code: 'bad_output' } as const;
+  return { kind: 'failed', outcome: 'failed', error, leastMs: 0 };
 }
-
-/** Handlers in JavaScript may give anything, whatever their types say: also what JSON cannot say. */
-function jsonOf(output: unknown): string | undefined {
-  try {
-    return JSON.stringify(output);
-  } catch {
-    return undefined;
-  }
-}
-
-const badOutput = (message: string): AttemptEnd => ({
-  kind: 'failed',
-  outcome: 'failed',
-  error: { message, kind: 'permanent', code: 'bad_output' },
-  leastMs: 0,
-});
-
-const MAX_MESSAGE_CHARACTERS = 4_000;
-
-/** What an error means: the contract's "What an error means". Anything may be thrown, also what cannot be looked at. */
-function classify(error: unknown): { error: StepError; leastMs: number } {
-  try {
-    const message = textOf(error instanceof Error ? error.message : error).slice(0, MAX_MESSAGE_CHARACTERS);
-    const known: unknown = error instanceof Error && 'code' in error ? error.code : null;
-    const code = typeof known === 'string' ? known : null;
-    if (error instanceof PermanentError) return { error: { message, kind: 'permanent', code }, leastMs: 0 };
-    const leastMs = error instanceof TransientError ? delayOf(error.minDelayMs) : 0;
-    return { error: { message, kind: 'transient', code }, leastMs };
-  } catch {
-    return { error: { message: 'what the handler threw cannot be told', kind: 'transient', code: null }, leastMs: 0 };
-  }
-}
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : String(value));
-
-/** A delay that a row can hold. */
-const delayOf = (ms: number | undefined): number =>
-  ms !== undefined && Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_DURATION_MS) : 0;

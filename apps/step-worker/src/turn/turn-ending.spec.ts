@@ -12,6 +12,9 @@ function said(ending: TurnEnding): string[] {
     text: () => '',
     deliveryCount: 1,
     streamSeq: 1,
+    forgetData: () => words.push('forget'),
+    reply: '$JS.ACK',
+    store: 0,
     ack: () => words.push('ack'),
     nak: (delayMs) => words.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
     working: () => words.push('working'),
@@ -24,6 +27,7 @@ function said(ending: TurnEnding): string[] {
 describe('endTurn', () => {
   it('says exactly one thing for each ending', () => {
     expect(said({ kind: 'done' })).toEqual(['ack']);
+    expect(said({ kind: 'rest', delayMs: 500 })).toEqual(['working', 'forget']);
     expect(said({ kind: 'later', delayMs: 2_500.4 })).toEqual(['nak 2500']);
     expect(said({ kind: 'handed_back' })).toEqual(['nak']);
     expect(said({ kind: 'garbage' })).toEqual(['term']);

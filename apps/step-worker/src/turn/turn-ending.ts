@@ -4,7 +4,9 @@ import type { Delivery } from '#shared/bus/work-consumer';
 export type TurnEnding =
   /** All that the turn had to do is recorded, or somebody else sees to it. */
   | { readonly kind: 'done' }
-  /** Come back later: a back-off, a lease that must run out first, another copy at work. */
+  /** A back-off that the worker waits out itself; it keeps the message. */
+  | { readonly kind: 'rest'; readonly delayMs: number }
+  /** Come back later: a lease that must run out first, another copy at work, a database that is away. */
   | { readonly kind: 'later'; readonly delayMs: number }
   /** Handed back untouched, for any worker at once. */
   | { readonly kind: 'handed_back' }
@@ -22,6 +24,11 @@ export function endTurn(delivery: Delivery, ending: TurnEnding): void {
   switch (ending.kind) {
     case 'done':
       delivery.ack();
+      return;
+    case 'rest':
+      // From now on it has a whole ack wait again, which is longer than any rest.
+      delivery.working();
+      delivery.forgetData();
       return;
     case 'later':
       delivery.nak(Math.max(1, Math.round(ending.delayMs)));

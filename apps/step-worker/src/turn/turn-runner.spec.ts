@@ -1,152 +1,10 @@
-import type { Delivery } from '#shared/bus/work-consumer';
 import type { WorkMessage } from '#shared/contracts/work-message';
-import { pipelineGraph, type StepDefinition } from '#shared/domain/pipeline';
-import { type StepSet, stepsIn } from '#shared/domain/step-set';
-import type { ClaimOutcome } from '#shared/domain/turn/claim';
-import type { AttemptResult, SettleOutcome } from '#shared/domain/turn/end-attempt';
-import type { Logger } from '#shared/runtime/logger';
+import type { StepDefinition } from '#shared/domain/pipeline';
 import type { FastSettled } from '#shared/store/jobs/fast-settlement';
-import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
-import { draftOf, MEASURED, pipelineOf, set, stepNamed } from '../../../../test/support/drafts';
-import type { DatabaseClock } from '../lease/database-clock';
-import { Incarnation, type WorkerLease } from '../lease/worker-lease';
-import type { TurnReporter } from '../reports/turn-reporter';
-import type { ActiveTurn, CurrentAttempt } from './active-turn';
-import { ActiveTurns } from './active-turns';
-import type { AttemptRunner } from './attempt-runner';
-import type { OpenedSteps } from './opened-steps';
+import { set, stepNamed } from '../../../../test/support/drafts';
+import { DONE, HORIZON, settled, taken, TurnBench as Bench } from '../../../../test/support/turn-bench';
+import { Incarnation } from '../lease/worker-lease';
 import type { AttemptEnd } from './step-execution';
-import { TurnRunner } from './turn-runner';
-import type { TurnSettlement } from './turn-settlement';
-
-const JOB = '0190a0b0-0000-7000-8000-000000000001';
-const HORIZON = 1_000;
-const CHAIN = [stepNamed('a'), stepNamed('b', { needs: ['a'] }), stepNamed('c', { needs: ['b'] })];
-const DONE: AttemptEnd = { kind: 'completed', output: {} };
-type Settled = FastSettled & { kind: 'settled' };
-
-/** A fast settlement that went well. */
-const settled = (over: Partial<Settled> = {}): Settled => ({
-  ...{
-    kind: 'settled',
-    status: 'running',
-    statusBefore: 'pending',
-    version: 2,
-    opened: 0n,
-    kept: null,
-    dispatchedAt: 5,
-  },
-  ...over,
-});
-
-/** A worker whose database says what the test wants; `story` is what it did, in order. */
-class Bench {
-  readonly story: string[] = [];
-  readonly turns = new ActiveTurns();
-  lease = new Incarnation('me-1', HORIZON, Infinity);
-  draining = false;
-  repeatable = true;
-  claims: ClaimOutcome[] = [];
-  ends: AttemptEnd[] = [];
-  settles: (FastSettled | Error)[] = [];
-  readSettles: (SettleOutcome | Error)[] = [];
-  /** Called while a handler runs. */
-  during: (turn: ActiveTurn) => unknown = () => undefined;
-  /** Called while opened steps are published. */
-  duringPublish: () => unknown = () => undefined;
-  readonly runner: TurnRunner;
-  private readonly pipeline: StoredPipeline;
-
-  constructor(readonly steps: StepDefinition[] = CHAIN) {
-    const definition = pipelineOf(steps);
-    this.pipeline = { hash: 'h', definition, graph: pipelineGraph(steps) };
-    this.runner = new TurnRunner({
-      pipelines: {
-        peek: (hash: string) => (hash === 'h' ? this.pipeline : undefined),
-        find: async () => null,
-      } as unknown as PipelineStore,
-      lease: Object.defineProperty({}, 'current', { get: () => this.lease }) as WorkerLease,
-      clock: { now: () => 7 } as DatabaseClock,
-      turns: this.turns,
-      settlement: this.settlement(),
-      attempts: {
-        isRepeatable: () => this.repeatable,
-        run: async (turn: ActiveTurn, _: unknown, { idx, epoch }: CurrentAttempt) => {
-          this.story.push(`run ${idx}@${epoch}`);
-          this.during(turn);
-          return { ...(this.ends.shift() ?? DONE), measured: MEASURED };
-        },
-      } as unknown as AttemptRunner,
-      opened: {
-        publish: async (_: unknown, __: unknown, opened: StepSet) => {
-          if (opened === 0n) return;
-          this.story.push(`publish ${stepsIn(opened).join()}`);
-          this.duringPublish();
-        },
-      } as unknown as OpenedSteps,
-      reporter: new Proxy({}, { get: () => () => ({}) }) as TurnReporter,
-      isDraining: () => this.draining,
-      onTokensFree: () => this.story.push('tokens free'),
-      log: new Proxy({}, { get: () => () => undefined }) as Logger,
-    });
-  }
-
-  /** Takes a delivery and tells how it ended. */
-  async take(message: Partial<WorkMessage> | string = {}, deliveryCount = 1): Promise<string[]> {
-    const whole = { job_id: JOB, run: 1, head: 0, at: HORIZON + 1, read: false, pipeline_hash: 'h' };
-    const text = typeof message === 'string' ? message : JSON.stringify({ ...whole, ...message });
-    const say = (word: string) => (): void => void this.story.push(word);
-    const delivery: Delivery = {
-      ...{
-        queue: 'default',
-        priority: 'default',
-        data: Buffer.from(text),
-        text: () => text,
-        deliveryCount,
-        streamSeq: 1,
-      },
-      ...{ ack: say('ack'), working: say('working'), term: say('term') },
-      nak: (delayMs) => void this.story.push(delayMs === undefined ? 'nak' : `nak ${delayMs}`),
-    };
-    await this.runner.take(delivery);
-    return this.story.splice(0);
-  }
-
-  private settlement(): TurnSettlement {
-    const applied = <T>(result: T): object => ({ result, draft: draftOf(), statusBefore: 'running' });
-    return {
-      ended: () => undefined,
-      claim: async () => {
-        this.story.push('claim');
-        return applied(this.claims.shift() ?? { kind: 'nothing' });
-      },
-      settleFast: async (turn: ActiveTurn) => {
-        this.story.push(`settle ${turn.unrecorded.map((step) => step.idx).join()}`);
-        turn.unrecorded = [];
-        const result = this.settles.shift() ?? settled();
-        if (result instanceof Error) throw result;
-        return result;
-      },
-      endAttempt: async (_: unknown, __: unknown, { idx, epoch }: CurrentAttempt, result: AttemptResult) => {
-        this.story.push(`end ${idx}@${epoch} ${result.kind}`);
-        const retry = result.kind === 'failed' ? result.retry(0) : null;
-        const outcome = this.readSettles.shift() ?? { kind: 'settled', kept: null, retry };
-        if (outcome instanceof Error) throw outcome;
-        return applied(outcome);
-      },
-      recordNow: async (turn: ActiveTurn) => {
-        this.story.push(`record ${[...turn.unrecorded.map((step) => step.idx), turn.current?.idx].join()}`);
-        turn.unrecorded = [];
-      },
-      handBack: async (_: string, idx: number, worker: string, epoch: number) => {
-        this.story.push(`hand back ${idx}@${epoch} of ${worker}`);
-        return true;
-      },
-    } as unknown as TurnSettlement;
-  }
-}
-
-const taken = (idx: number, epoch: number): ClaimOutcome => ({ kind: 'taken', idx, epoch, attempt: 1, suspect: false });
 
 describe('a delivery', () => {
   it('of an opening, for the first time, begins unread, and is acked after the commit and what it opened is published', async () => {
@@ -186,6 +44,12 @@ describe('a delivery', () => {
     const bench = new Bench();
     bench.draining = true;
     expect(await bench.take()).toEqual(['nak']);
+  });
+
+  it.each([1, 2])('of a job that is known to be cancelled is dropped, unread or not (delivery %s)', async (count) => {
+    const bench = new Bench();
+    bench.knownCancelled = true;
+    expect(await bench.take({}, count)).toEqual(['look again', 'ack']);
   });
 
   it('of a pipeline or a step that nobody knows is acked: its job is gone', async () => {
@@ -283,10 +147,35 @@ describe('a turn whose step fails', () => {
     ...{ kind: 'failed', outcome: 'failed', error: { message: 'x', kind: 'transient', code: null }, leastMs: 0 },
   };
 
-  it('comes back after the delay that was recorded', async () => {
+  it('rests for the delay that was recorded, keeps its message, and goes on with what it then reads', async () => {
     const bench = new Bench([stepNamed('a')]);
+    bench.ends = [failed, failed];
+    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'working']);
+    expect([bench.rest?.delayMs, bench.rest?.message.read, bench.turns.size]).toEqual([1_000, true, 0]);
+    bench.claims = [taken(0, 2), taken(0, 3)];
+    expect(await bench.resume()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'working']);
+    expect(await bench.resume()).toEqual(['claim', 'run 0@3', 'end 0@3 completed', 'ack']);
+    expect(bench.rest).toBeNull();
+  });
+
+  it('keeps small data through the rest, and large ones not', async () => {
+    const dataOf = async (size: number): Promise<unknown> => {
+      const bench = new Bench([stepNamed('a')]);
+      bench.ends = [failed];
+      const input = { text: 'x'.repeat(size) };
+      const source = { source: null, source_type: null, branch: null, commit: null };
+      await bench.take({ data: { ...source, input, options: {}, outputs: {} } });
+      return bench.rest?.message.data;
+    };
+    expect(await dataOf(10)).toMatchObject({ input: { text: 'xxxxxxxxxx' } });
+    expect(await dataOf(5_000)).toBeUndefined();
+  });
+
+  it('leaves the retry to the scheduler when the worker waits for too many, and wakes it if that is soon', async () => {
+    const bench = new Bench([stepNamed('a')]);
+    bench.resting = 25_000;
     bench.ends = [failed];
-    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'nak 1000']);
+    expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'wake the scheduler', 'ack']);
   });
 
   it('is acked when the scheduler sees to the retry, and when there is none', async () => {
@@ -301,14 +190,14 @@ describe('a turn whose step fails', () => {
   it('records first what it had completed before', async () => {
     const bench = new Bench();
     bench.ends = [DONE, failed];
-    expect(await bench.take()).toEqual(['run 0@1', 'run 1@1', 'record 0,1', 'end 1@1 failed', 'nak 1000']);
+    expect(await bench.take()).toEqual(['run 0@1', 'run 1@1', 'record 0,1', 'end 1@1 failed', 'working']);
   });
 
   it('says that tokens are free', async () => {
     const bench = new Bench([stepNamed('a', { concurrency: 1 })]);
     bench.claims = [taken(0, 2)];
     bench.ends = [failed];
-    expect(await bench.take()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'tokens free', 'nak 1000']);
+    expect(await bench.take()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'tokens free', 'working']);
   });
 });
 

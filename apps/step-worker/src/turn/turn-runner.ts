@@ -2,11 +2,13 @@ import type { Delivery } from '#shared/bus/work-consumer';
 import { workMessage, type WorkMessage } from '#shared/contracts/work-message';
 import { isLimited } from '#shared/domain/pipeline';
 import { isSubset, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
-import type { Measured } from '#shared/domain/turn/end-attempt';
+import type { AttemptResult, Measured } from '#shared/domain/turn/end-attempt';
+import type { StepError } from '#shared/domain/turn/job-draft';
 import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { Logger } from '#shared/runtime/logger';
 import { isPassingDatabaseError } from '#shared/store/database-error';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import type { CancelledJobs } from '../cancel/cancelled-jobs';
 import type { WorkerLease } from '../lease/worker-lease';
 import type { DatabaseClock } from '../lease/database-clock';
 import type { TurnReporter } from '../reports/turn-reporter';
@@ -14,7 +16,7 @@ import { ActiveTurn, type CurrentAttempt } from './active-turn';
 import type { ActiveTurns } from './active-turns';
 import type { AttemptRunner } from './attempt-runner';
 import type { OpenedSteps } from './opened-steps';
-import { decideRetry } from './retry-policy';
+import { decideRetry, type RestLimits } from './retry-policy';
 import type { AttemptEnd } from './step-execution';
 import { endTurn, suspectDelayMs, troubleDelayMs, type TurnEnding } from './turn-ending';
 import type { TurnSettlement } from './turn-settlement';
@@ -24,19 +26,37 @@ export interface TurnRunnerDeps {
   readonly lease: WorkerLease;
   readonly clock: DatabaseClock;
   readonly turns: ActiveTurns;
+  readonly cancelled: CancelledJobs;
   readonly settlement: TurnSettlement;
   readonly attempts: AttemptRunner;
   readonly opened: OpenedSteps;
   readonly reporter: TurnReporter;
   readonly isDraining: () => boolean;
+  /** What back-offs the worker may wait out itself just now. */
+  readonly restLimits: () => RestLimits;
+  /** A back-off was left to the scheduler that ends before it looks again. */
+  readonly onRetryDueSoon: () => void;
   /** A step has given its tokens back: parked ones may have them. */
   readonly onTokensFree: () => void;
+  /** A turn of a job that is being cancelled has ended. */
+  readonly onCancelledEnd: () => void;
   readonly log: Logger;
+}
+
+/** A turn whose step is in a back-off that the worker waits out itself. */
+export interface Rest {
+  readonly delayMs: number;
+  /** To be read when it goes on. */
+  readonly message: WorkMessage;
 }
 
 type Ended = AttemptEnd & { readonly measured: Measured };
 
 const DONE: TurnEnding = { kind: 'done' };
+/** The scheduler looks once a second for what it does not know of. */
+const SOON_MS = 2_000;
+/** Larger data are read again when a rest is over: there may be thousands of rests. */
+const MOST_KEPT_BYTES = 4_096;
 /** Another copy of a turn that is at work here. */
 const COPY_DELAY_MS = 1_000;
 /** The lease was lost; a new one is being asked for. */
@@ -48,30 +68,41 @@ const NO_LEASE_DELAY_MS = 250;
  */
 export class TurnRunner {
   private garbage = 0;
-  /** Back-offs that messages nak'd by this worker carry. */
-  private naks = 0;
 
   constructor(private readonly deps: TurnRunnerDeps) {}
 
-  /** Resolves when the delivery has been ended. Never rejects. */
-  async take(delivery: Delivery): Promise<void> {
+  /** Resolves when the delivery has been ended (null), or rests. Never rejects. */
+  async take(delivery: Delivery): Promise<Rest | null> {
     const message = parse(delivery.data);
     if (!message) {
       this.garbage += 1;
       const { queue, priority, streamSeq } = delivery;
       this.deps.log.warn({ queue, priority, stream_seq: streamSeq, so_far: this.garbage }, 'not a turn: terminated');
       endTurn(delivery, guardHolds('worker.terminates_garbage') ? { kind: 'garbage' } : { kind: 'handed_back' });
-      return;
+      return null;
     }
     if (!guardHolds('worker.acks_after_commit')) delivery.ack();
-    const turn = new ActiveTurn(message, delivery, this.deps.lease.current);
-    endTurn(delivery, await this.end(turn));
+    return this.go(delivery, message);
+  }
+
+  /** The rest is over: goes on with the turn, as `take` does. */
+  resume(delivery: Delivery, { message }: Rest): Promise<Rest | null> {
+    return this.go(delivery, message);
+  }
+
+  private async go(delivery: Delivery, message: WorkMessage): Promise<Rest | null> {
+    const ending = await this.end(new ActiveTurn(message, delivery, this.deps.lease.current));
+    const data = delivery.data.length > MOST_KEPT_BYTES ? undefined : message.data;
+    endTurn(delivery, ending);
+    return ending.kind === 'rest' ? { delayMs: ending.delayMs, message: { ...message, read: true, data } } : null;
   }
 
   private async end(turn: ActiveTurn): Promise<TurnEnding> {
     const { turns, settlement, log } = this.deps;
     if (this.deps.isDraining()) return { kind: 'handed_back' };
     if (!turns.add(turn)) return { kind: 'later', delayMs: COPY_DELAY_MS };
+    const { job_id: jobId, run } = turn.message;
+    turn.cancelled = this.deps.cancelled.has(jobId, run);
     try {
       return await this.run(turn);
     } catch (error) {
@@ -85,6 +116,7 @@ export class TurnRunner {
       turns.setSuspect(turn, false);
       turns.delete(turn);
       turns.wakeWaiter();
+      if (turn.cancelled) this.deps.onCancelledEnd();
     }
   }
 
@@ -100,7 +132,7 @@ export class TurnRunner {
       turn.current = { idx: head, epoch: 1, attempt: 1, grantedBy: turn.deliveredUnder };
     }
     for (;;) {
-      if (!turn.current || !this.mayBegin(turn.current)) {
+      if (!turn.current || !this.mayBegin(turn, turn.current)) {
         const ending = await this.claim(turn, pipeline);
         if (ending) return ending;
         continue;
@@ -124,14 +156,16 @@ export class TurnRunner {
     );
   }
 
-  /** The lease under which the begin was granted must be unbroken. */
-  private mayBegin(current: CurrentAttempt): boolean {
+  /** The lease under which the begin was granted must be unbroken, and the job not cancelled. */
+  private mayBegin(turn: ActiveTurn, current: CurrentAttempt): boolean {
     const { grantedBy } = current;
-    return (grantedBy === this.deps.lease.current && grantedBy.isValid()) || !guardHolds('worker.lease_at_begin');
+    const isGranted = grantedBy === this.deps.lease.current && grantedBy.isValid();
+    return !turn.cancelled && (isGranted || !guardHolds('worker.lease_at_begin'));
   }
 
   private async claim(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {
     const { lease, settlement, reporter, turns } = this.deps;
+    if (turn.cancelled) return DONE;
     if (this.deps.isDraining()) return { kind: 'handed_back' };
     turn.fast = false;
     turn.current = undefined;
@@ -183,13 +217,17 @@ export class TurnRunner {
     await turn.recording;
     turn.recording = undefined;
     if (turn.stale) return this.staleEnding(turn);
-    if (ended.kind === 'stopped') return this.handBack(turn, pipeline, current);
+    if (ended.kind === 'stopped') {
+      if (ended.reason !== 'cancelled') return this.handBack(turn, pipeline, current);
+      return this.settleRead(turn, pipeline, current, { kind: 'cancelled' }, ended.measured);
+    }
     if (turn.fast && ended.kind === 'completed') {
       const { output, measured } = ended;
       turn.unrecorded.push({ kind: 'completed', idx: current.idx, output, ...measured });
       return this.runsOn(turn, pipeline, current) ? null : this.settleFast(turn, pipeline);
     }
-    return this.settleRead(turn, pipeline, current, ended);
+    const result = this.resultOf(pipeline.definition.steps[current.idx], ended);
+    return this.settleRead(turn, pipeline, current, result, ended.measured);
   }
 
   /**
@@ -198,7 +236,8 @@ export class TurnRunner {
    */
   private runsOn(turn: ActiveTurn, pipeline: StoredPipeline, current: CurrentAttempt): boolean {
     const { attempts, lease } = this.deps;
-    if (turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx)) return false;
+    if (turn.cancelled || turn.recorded || this.deps.isDraining() || !attempts.isRepeatable(pipeline, current.idx))
+      return false;
     if (turn.deliveredUnder !== lease.current || !turn.deliveredUnder.isValid()) return false;
     const own = turn.unrecorded.reduce((set, step) => set | stepBit(step.idx), NO_STEPS);
     const ready = stepsIn(pipeline.graph.all & ~own).filter((idx) => {
@@ -237,7 +276,8 @@ export class TurnRunner {
     turn: ActiveTurn,
     pipeline: StoredPipeline,
     current: CurrentAttempt,
-    ended: Exclude<Ended, { kind: 'stopped' }>,
+    attempted: AttemptResult,
+    measured: Measured,
   ): Promise<TurnEnding | null> {
     const { settlement, lease, opened, reporter, clock } = this.deps;
     if (turn.fast && turn.unrecorded.length > 0) {
@@ -246,7 +286,7 @@ export class TurnRunner {
     }
     const step = pipeline.definition.steps[current.idx];
     const grantedBy = lease.current;
-    const applied = await settlement.endAttempt(turn, pipeline, current, this.resultOf(step, ended), ended.measured);
+    const applied = await settlement.endAttempt(turn, pipeline, current, attempted, measured);
     if (!applied) return DONE;
     const { result, draft } = applied;
     if (result.kind === 'stale') return this.staleEnding(turn);
@@ -254,11 +294,14 @@ export class TurnRunner {
     const { kept, retry } = result;
     const keptIdx = kept?.idx ?? null;
     reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, current.idx, retry), keptIdx);
-    if (ended.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, ended);
+    if (attempted.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, attempted.error);
     if (step && isLimited(step)) this.deps.onTokensFree();
     await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
     failpoint('worker.published', draft.job.id);
-    if (retry?.kind === 'retry' && !retry.viaScheduler) return this.nakFor(retry.delayMs);
+    if (retry?.kind === 'retry') {
+      if (!retry.viaScheduler) return { kind: 'rest', delayMs: retry.delayMs };
+      if (retry.delayMs < SOON_MS) this.deps.onRetryDueSoon();
+    }
     if (!kept) return DONE;
     this.deps.turns.setSuspect(turn, false);
     turn.current = { ...kept, grantedBy };
@@ -270,18 +313,12 @@ export class TurnRunner {
   private resultOf(
     step: StoredPipeline['definition']['steps'][number] | undefined,
     ended: Exclude<Ended, { kind: 'stopped' }>,
-  ) {
-    if (ended.kind === 'completed') return { kind: 'completed' as const, output: ended.output };
+  ): AttemptResult {
+    if (ended.kind === 'completed') return { kind: 'completed', output: ended.output };
     const { outcome, error, leastMs } = ended;
     const retry = (retryCount: number) =>
-      step ? decideRetry(step, error, retryCount, leastMs, this.naks) : { kind: 'final' as const };
-    return { kind: 'failed' as const, outcome, error, retry };
-  }
-
-  private nakFor(delayMs: number): TurnEnding {
-    this.naks += 1;
-    setTimeout(() => (this.naks -= 1), delayMs).unref();
-    return { kind: 'later', delayMs };
+      step ? decideRetry(step, error, retryCount, leastMs, this.deps.restLimits()) : { kind: 'final' as const };
+    return { kind: 'failed', outcome, error, retry };
   }
 
   /** Stopped by the drain: another worker can take it at once, and no attempt is burnt. */
@@ -311,9 +348,9 @@ export class TurnRunner {
     return null;
   }
 
-  private logFailure(turn: ActiveTurn, step: string, current: CurrentAttempt, ended: Ended & { kind: 'failed' }): void {
+  private logFailure(turn: ActiveTurn, step: string, current: CurrentAttempt, error: StepError): void {
     const { job_id: job } = turn.message;
-    const { message, kind, code } = ended.error;
+    const { message, kind, code } = error;
     this.deps.log.warn({ job, step, attempt: current.attempt, kind, code, error: message }, 'an attempt failed');
   }
 }

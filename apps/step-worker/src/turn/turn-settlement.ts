@@ -16,6 +16,7 @@ import { isPassingDatabaseError } from '#shared/store/database-error';
 import { FastSettlement, type FastSettle, type FastSettled, type FastStep } from '#shared/store/jobs/fast-settlement';
 import { type Applied, JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import type { TurnSlots } from '../keeper/turn-slots';
 import type { Incarnation, WorkerLease } from '../lease/worker-lease';
 import type { ActiveTurn, CurrentAttempt } from './active-turn';
 import type { ActiveTurns } from './active-turns';
@@ -31,6 +32,8 @@ export interface SettlementDeps {
   readonly pipelines: PipelineStore;
   readonly lease: WorkerLease;
   readonly turns: ActiveTurns;
+  /** Where the keeper thread sees what is not recorded yet. */
+  readonly slots?: TurnSlots;
   /** Whether the worker is shutting down; then turns go on to no further step. */
   readonly isDraining: () => boolean;
   /** A flush has recorded that a turn's step runs, and what the turn had completed before it. */
@@ -156,6 +159,7 @@ export class TurnSettlement {
     const steps: FastStep[] = [...turn.unrecorded, { kind: 'running', idx: current.idx, startedAt: turn.startedAt }];
     turn.unrecorded = [];
     turn.recorded = true;
+    this.deps.slots?.recorded(turn.slot);
     try {
       const settled = await this.persist(turn, () => this.fast.settle(this.item(turn, pipeline, steps, NO_STEPS)));
       if (settled.kind === 'settled') this.deps.onRunning(turn, settled, steps);
@@ -191,7 +195,8 @@ export class TurnSettlement {
 
   /** Steps of the turn's own queue that need no token, unless the turn should end now. */
   private keepable(turn: ActiveTurn, pipeline: StoredPipeline): StepSet {
-    if (this.deps.isDraining() || performance.now() - turn.startedAtMs > LONGEST_TURN_MS) return NO_STEPS;
+    if (turn.cancelled || this.deps.isDraining() || performance.now() - turn.startedAtMs > LONGEST_TURN_MS)
+      return NO_STEPS;
     if (!this.deps.lease.current.isValid()) return NO_STEPS;
     return keepableOf(pipeline, turn.message.head);
   }

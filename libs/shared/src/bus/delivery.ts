@@ -12,6 +12,12 @@ export interface Delivery {
   /** 1 for the first. */
   readonly deliveryCount: number;
   readonly streamSeq: number;
+  /** Lets go of the data, for a delivery that is to be kept for long. */
+  forgetData(): void;
+  /** The subject that it is answered at. */
+  readonly reply: string;
+  /** Which store it came from: its answers reach that one's messages alone. See `WorkConsumerOptions.onStore`. */
+  readonly store: number;
   ack(): void;
   /** Asks for another delivery, at once or after the delay. */
   nak(delayMs?: number): void;
@@ -25,6 +31,7 @@ const ACK = Buffer.from('+ACK');
 const NAK = Buffer.from('-NAK');
 const WORKING = Buffer.from('+WPI');
 const TERM = Buffer.from('+TERM');
+const NO_DATA = new Uint8Array();
 const NANOS_PER_MS = 1_000_000;
 
 /** Where a delivery came from: the consumer of one queue and priority. */
@@ -39,16 +46,16 @@ export class LiveDelivery implements Delivery {
   readonly priority: Priority;
   readonly deliveryCount: number;
   readonly streamSeq: number;
+  readonly store: number;
   /** Whether its slot was given back. */
   released = false;
   private ended = false;
-  private readonly store: number;
 
   constructor(
     private readonly gate: AckGate,
     readonly source: DeliverySource,
-    readonly data: Uint8Array,
-    private readonly reply: string,
+    public data: Uint8Array,
+    readonly reply: string,
     said: AckReply,
   ) {
     this.store = gate.store;
@@ -61,6 +68,11 @@ export class LiveDelivery implements Delivery {
   text(): string {
     const { buffer, byteOffset, byteLength } = this.data;
     return Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
+  }
+
+  /** The data are a part of what was read from the socket, which is much larger. */
+  forgetData(): void {
+    this.data = NO_DATA;
   }
 
   ack(): void {

@@ -36,7 +36,8 @@ const refused = (reason: string): PublishOutcome => ({ kind: 'refused', reason }
  * six times as much. Every publish ends within its time limit, whatever becomes of the server.
  */
 export class Publisher {
-  private readonly timeoutMs: number;
+  /** How long a publish may take, from the call on. */
+  readonly timeoutMs: number;
   private readonly maxInFlight: number;
   private readonly inbox = `${createInbox()}.`;
   private readonly replies: BusSubscription;

@@ -12,7 +12,14 @@ import {
   type StreamUpdateConfig,
 } from 'nats';
 import { PRIORITIES, type Priority } from '#shared/domain/status';
-import { WORK_STREAM, WORK_SUBJECTS, workConsumer, workSubject } from '#shared/contracts/subjects';
+import {
+  DEAD_STREAM,
+  DEAD_SUBJECTS,
+  WORK_STREAM,
+  WORK_SUBJECTS,
+  workConsumer,
+  workSubject,
+} from '#shared/contracts/subjects';
 import {
   explain,
   isConsumerMissing,
@@ -41,9 +48,11 @@ const MAX_ACK_PENDING = 50_000;
 const NATS_MAX_ACK_PENDING = 1_000;
 /** A backlog beyond this is refused: its jobs stay in Postgres and get their messages later. */
 const MAX_MESSAGES = 10_000_000;
+const MAX_DEAD_MESSAGES = 1_000_000;
+const DEAD_MAX_AGE_MS = 30 * 86_400_000;
 
 /**
- * Creates or updates the work stream and its consumers. Idempotent, safe at once from many services, and it never
+ * Creates or updates the streams and the work stream's consumers. Idempotent, safe at once from many services, and it never
  * deletes a message. Limits that an operator has changed stay. To be called at start and again whenever the store is lost.
  * Throws `JetStreamDisabledError`, `StreamConflictError` or an error that says what failed; trying again is safe.
  */
@@ -53,9 +62,55 @@ export async function ensureTopology(bus: NatsBus, options: TopologyOptions): Pr
     const lastSeq = await ensureWorkStream(api);
     const lanes = options.queues.flatMap((queue) => PRIORITIES.map((priority) => ({ queue, priority })));
     await Promise.all(lanes.map((lane) => ensureConsumer(api, lane, options.ackWaitMs, lastSeq)));
+    // No work waits for it; whoever publishes to it says what is wrong.
+    await ensureDead(api).catch(() => undefined);
   } catch (error) {
     throw explain(error, 'cannot prepare the work queue', bus.serverHasJetStream);
   }
+}
+
+/** Creates or updates the stream of dead letters alone. Throws as `ensureTopology` does. */
+export async function ensureDeadStream(bus: NatsBus): Promise<void> {
+  try {
+    await ensureDead(await bus.jetStream(CALL_LIMIT_MS));
+  } catch (error) {
+    throw explain(error, `cannot prepare the stream ${DEAD_STREAM}`, bus.serverHasJetStream);
+  }
+}
+
+async function ensureDead(api: JetStreamManager): Promise<void> {
+  const wanted = {
+    subjects: [DEAD_SUBJECTS],
+    discard: DiscardPolicy.New,
+    allow_direct: true,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+    description: 'Sluice: steps that failed for good, to be looked at. Postgres has what can be redriven.',
+  } satisfies Partial<StreamUpdateConfig>;
+  const found = await orMissing(api.streams.info(DEAD_STREAM), isStreamMissing);
+  if (found === null) {
+    const created: Partial<StreamConfig> & { name: string } = {
+      ...wanted,
+      name: DEAD_STREAM,
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      max_msgs: MAX_DEAD_MESSAGES,
+      max_age: nanos(DEAD_MAX_AGE_MS),
+    };
+    return unlessMadeByOther(
+      api.streams.add(created).then(() => undefined),
+      () => ensureDead(api),
+    );
+  }
+  refuseRetention(DEAD_STREAM, found.config, RetentionPolicy.Limits);
+  if (differs(found.config, wanted)) await api.streams.update(DEAD_STREAM, wanted);
+}
+
+function refuseRetention(name: string, { retention }: StreamConfig, expected: RetentionPolicy): void {
+  if (retention === expected) return;
+  throw new StreamConflictError(
+    `the stream ${name} exists with retention "${retention}", expected "${expected}": ` +
+      'delete or rename it, or use another NATS account',
+  );
 }
 
 /** Gives the number of the stream's last message. */
@@ -83,12 +138,7 @@ async function ensureWorkStream(api: JetStreamManager): Promise<number> {
     );
   }
   const { config } = found;
-  if (config.retention !== RetentionPolicy.Workqueue) {
-    throw new StreamConflictError(
-      `the stream ${WORK_STREAM} exists with retention "${config.retention}", expected "workqueue": ` +
-        'delete or rename it, or use another NATS account',
-    );
-  }
+  refuseRetention(WORK_STREAM, config, RetentionPolicy.Workqueue);
   if (differs(config, wanted)) await api.streams.update(WORK_STREAM, wanted);
   return found.state.last_seq;
 }

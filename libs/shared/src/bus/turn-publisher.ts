@@ -8,6 +8,11 @@ export interface Turn {
   readonly message: WorkMessage;
   readonly queue: string;
   readonly priority: Priority;
+  /**
+   * `performance.now()` from before the statement that opened it was sent, where no lease says whether the publisher has
+   * been away since. (A worker's publishes are late when its lease was lost.)
+   */
+  readonly askedAtMs?: number;
 }
 
 /** Publishes turns, after the commit that opened them. */
@@ -16,10 +21,13 @@ export class TurnPublisher {
 
   /**
    * Never rejects. A publish in doubt is repeated once with `read`: two copies must not both run unread. What is still
-   * not stored then is left to the scheduler's sweep.
+   * not stored then is left to the scheduler's sweep. One that comes late, after a slow commit or a stop of the process,
+   * carries `read` too: the sweep may have sent that turn already.
    */
   async publish(turn: Turn): Promise<PublishOutcome> {
-    const first = await this.send(turn);
+    const { askedAtMs } = turn;
+    const isLate = askedAtMs !== undefined && performance.now() - askedAtMs > this.publisher.timeoutMs;
+    const first = await this.send(isLate ? { ...turn, message: { ...turn.message, read: true } } : turn);
     if (first.kind !== 'in_doubt') return first;
     return this.send({ ...turn, message: { ...turn.message, read: true } });
   }

@@ -21,14 +21,16 @@ export interface WorkConsumerOptions {
   readonly ensure: () => Promise<void>;
   /** Takes a slot until `release`. */
   readonly onDelivery: (delivery: Delivery) => void;
+  /** The store is another one: what came from earlier ones can be answered no more. The first has the number 0. */
+  readonly onStore?: (store: number) => void;
   readonly log: BusLog;
 }
 
 /**
  * Pulls work into free slots.
  *
- * Invariant: slots with a delivery in them and messages asked for are never more than `slots` together. A message that
- * comes all the same (of a request that had been given up) is taken if there is room and handed back if not.
+ * Invariant: deliveries in slots are never more than `slots`; no more messages are asked for than there are slots free. A
+ * message that finds no room (its request had been given up, or a delivery that had rested took the slot) is handed back.
  *
  * What becomes free in one turn of the event loop is asked for in one request. `PullPlanner` decides what is asked of
  * which queue and priority, `StoreKeeper` brings back what is missing.
@@ -43,6 +45,7 @@ export class WorkConsumer {
   private stopped: Promise<void> | null = null;
   private isReady = false;
   private busy = 0;
+  private readonly resuming: { readonly delivery: LiveDelivery; readonly resolve: (resumed: boolean) => void }[] = [];
   private refillIsDue = false;
   private ticker: NodeJS.Timeout | null = null;
 
@@ -66,7 +69,10 @@ export class WorkConsumer {
     this.gate = new AckGate(bus, options.slots);
     this.store = new StoreKeeper(bus, options.ensure, options.log, {
       onReady: () => this.onReady(),
-      onOtherStore: () => this.gate.forget(),
+      onOtherStore: () => {
+        this.gate.forget();
+        options.onStore?.(this.gate.store);
+      },
     });
   }
 
@@ -106,12 +112,39 @@ export class WorkConsumer {
     delivery.released = true;
     this.busy -= 1;
     (delivery.source as WorkLane).busy -= 1;
+    this.resumeNext();
     this.refillSoon();
+  }
+
+  /**
+   * Takes a slot again for a delivery that was released and not ended; waits while all are taken, before anything new.
+   * Resolves false when nothing is taken any more.
+   */
+  resume(delivery: Delivery): Promise<boolean> {
+    if (!(delivery instanceof LiveDelivery) || !delivery.released || this.state === 'stopped') {
+      return Promise.resolve(false);
+    }
+    return new Promise((resolve) => {
+      this.resuming.push({ delivery, resolve });
+      this.resumeNext();
+    });
+  }
+
+  private resumeNext(): void {
+    while (this.busy < this.options.slots) {
+      const next = this.resuming.shift();
+      if (!next) return;
+      next.delivery.released = false;
+      this.busy += 1;
+      (next.delivery.source as WorkLane).busy += 1;
+      next.resolve(true);
+    }
   }
 
   private async end(): Promise<void> {
     this.state = 'stopped';
     if (this.ticker) clearInterval(this.ticker);
+    for (const { resolve } of this.resuming.splice(0)) resolve(false);
     await Promise.all(this.lanes.map((lane) => lane.close()));
   }
 
@@ -139,7 +172,8 @@ export class WorkConsumer {
     if (!said) return; // nobody but us knows the inbox: not a delivery, not ours to end
     const delivery = new LiveDelivery(this.gate, lane, message.data, reply, said);
     this.store.saw(said.streamSeq);
-    if (this.state !== 'pulling' || (!asked && this.free <= 0)) return delivery.nak();
+    const hasRoom = this.busy < this.options.slots && (asked || this.free > 0);
+    if (this.state !== 'pulling' || !hasRoom) return delivery.nak();
     lane.learn(said.pending);
     lane.busy += 1;
     this.busy += 1;

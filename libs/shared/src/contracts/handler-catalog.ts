@@ -1,6 +1,8 @@
 import type { HandlerDefinition } from '#shared/contracts/handler';
+import { commandDefinition } from '#shared/contracts/handlers/command';
 import { documentationDefinition } from '#shared/contracts/handlers/documentation';
 import { filesystemDefinition } from '#shared/contracts/handlers/filesystem';
+import { httpDefinition } from '#shared/contracts/handlers/http';
 import { noopDefinition } from '#shared/contracts/handlers/noop';
 
 /**
@@ -22,4 +24,10 @@ export function catalogOf(definitions: readonly HandlerDefinition[]): ReadonlyMa
 }
 
 /** Every handler that ships, by the name that `uses:` refers to. */
-export const HANDLER_CATALOG = catalogOf([noopDefinition, filesystemDefinition, documentationDefinition]);
+export const HANDLER_CATALOG = catalogOf([
+  noopDefinition,
+  httpDefinition,
+  commandDefinition,
+  filesystemDefinition,
+  documentationDefinition,
+]);

@@ -16,7 +16,7 @@ export interface HandlerDefinition<Options = JsonObject> {
   /** The name that `uses:` refers to. */
   readonly name: string;
   readonly description: string;
-  /** A strict object schema; `parse({})` fills in the defaults. */
+  /** A strict object schema that fills in the defaults. */
   readonly options: ZodObject & ZodType<Options>;
   /** The options that a job may set over the pipeline's. */
   readonly jobOptions: readonly string[];
@@ -50,8 +50,8 @@ export interface StepContext<Options = JsonObject> {
 export interface StepHandler<Options = JsonObject> {
   readonly definition: HandlerDefinition<Options>;
   /**
-   * Does the work and returns the step's output (a JSON object; nothing means `{}`).
+   * Does the work and returns the step's output (any JSON of at most 1 MiB; nothing and null mean `{}`).
    * @throws PermanentError never tried again; @throws TransientError or anything else: tried again by the policy
    */
-  run(context: StepContext<Options>): Promise<JsonObject | void>;
+  run(context: StepContext<Options>): Promise<Json | void>;
 }

@@ -9,11 +9,11 @@ export const MAX_BATCH = 1_000;
 /** Bytes that a body may have. */
 export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_PAGE = 200;
-const DEFAULT_PAGE = 50;
+export const DEFAULT_PAGE = 50;
 const MAX_TAGS = 50;
 
 /** Names of pipelines and steps; whether there is one of that name is another question. */
-const name = storableString(1, 64);
+export const name = storableString(1, 64);
 const tag = storableString(1, 128);
 /** Kept in an index, where an entry has a limit. */
 export const idempotencyKey = storableString(1, 255);
@@ -69,7 +69,8 @@ const repeatable = <T extends string>(values: readonly T[]) => {
   return z.union([one.transform((value) => [value]), z.array(one).max(20)], `expected one of ${values.join(', ')}`);
 };
 
-const isoTime = z.string().transform((text, context): Date => {
+/** A query parameter, or a field, that is a time. */
+export const isoTime = z.string().transform((text, context): Date => {
   const parsed = parseIsoTime(text);
   if (parsed.ok) return new Date(parsed.seconds * 1_000);
   const hint = / \d\d(?::?\d\d)?$/.test(text) ? ' (a + in an address is a space: write %2B)' : '';
@@ -77,7 +78,8 @@ const isoTime = z.string().transform((text, context): Date => {
   return z.NEVER;
 });
 
-const wholeNumber = (min: number, max: number) => {
+/** A query parameter that is a whole number. */
+export const wholeNumber = (min: number, max: number) => {
   const expected = `expected a whole number from ${min} to ${max}`;
   return z
     .string(expected)
@@ -117,3 +119,12 @@ export const logsQuery = z.strictObject({
   step: name.optional(),
   attempt: wholeNumber(1, 1_000_000).optional(),
 });
+
+/** The body of `POST /v1/ingest/{id}/retry`; none at all is the same as an empty one. */
+export const retryRequest = z
+  .strictObject({ from_step: name.nullish().describe('Begin again here, though it may be completed.') })
+  .nullish()
+  .transform((body) => ({ fromStep: body?.from_step ?? null }));
+
+/** The body of calls that take none: left out, or an object without fields. */
+export const emptyRequest = z.strictObject({}).nullish();

@@ -34,6 +34,7 @@ export const liveEvent = z.object({
   retry_count: z.number().int().optional(),
   last_error: lastErrorView.optional(),
   next_retry_at: z.string().optional(),
+  next_delay_ms: z.number().optional(),
   message: z.string().optional(),
   cpu_percent: z.number().optional(),
   memory_mb: z.number().optional(),

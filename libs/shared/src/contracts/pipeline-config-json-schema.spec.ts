@@ -12,7 +12,7 @@ test('the committed JSON Schema is the one that the checks give (npm run build &
 
 test('it offers the handlers that ship and their options', () => {
   const text = JSON.stringify(pipelineConfigJsonSchema(HANDLER_CATALOG));
-  expect(text).toContain('"enum":["noop","filesystem","documentation"]');
+  expect(text).toContain('"enum":["noop","http","command","filesystem","documentation"]');
   expect(text).toContain('"ignore_patterns"');
   expect(text).not.toContain('"$ref"');
 });

@@ -9,6 +9,8 @@ export const DEAD_STREAM = 'SLUICE_DEAD';
 
 /** All that `WORK_STREAM` stores. */
 export const WORK_SUBJECTS = 'sluice.work.>';
+/** All that `DEAD_STREAM` stores. */
+export const DEAD_SUBJECTS = 'sluice.dead.>';
 
 const QUEUE_NAME = /^[a-z0-9_-]{1,64}$/;
 /** What a queue may be called, for messages to people. */
@@ -21,6 +23,9 @@ export const workSubject = (queue: string, priority: Priority): string => `sluic
 
 /** The durable consumer that hands them out. */
 export const workConsumer = (queue: string, priority: Priority): string => `work_${queue}_${priority}`;
+
+/** Where a step's failures for good are mirrored to. Names of pipelines and steps are tokens of subjects. */
+export const deadSubject = (pipeline: string, step: string): string => `sluice.dead.${pipeline}.${step}`;
 
 /** Live events of a job (core NATS: at most once). */
 export const eventsSubject = (jobId: string): string => `sluice.events.${jobId}`;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json, JsonObject } from '#shared/domain/json';
 
 /** What came out of `JSON.parse` is JSON already; only its outermost shape is looked at, on the hottest path there is. */
 const object = <T extends object>() =>
@@ -29,7 +29,7 @@ export const workMessage = z.object({
       commit: z.string().nullable(),
       input: object<JsonObject>(),
       options: object<Record<string, JsonObject>>(),
-      outputs: object<Record<string, JsonObject>>(),
+      outputs: object<Record<string, Json>>(),
     })
     .optional(),
 });

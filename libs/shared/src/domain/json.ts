@@ -1,7 +1,7 @@
 /** Any JSON value. */
 export type Json = string | number | boolean | null | Json[] | JsonObject;
 
-/** A JSON object: what inputs, options and outputs are. */
+/** A JSON object: what inputs and options are. */
 export interface JsonObject {
   [key: string]: Json;
 }

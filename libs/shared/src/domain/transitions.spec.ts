@@ -25,7 +25,7 @@ cancelled    -         -         -           -         -            -           
 
 const STEP_TABLE = `
             claim     park     complete    fail     back_off   release   hand_back   cancel      reset
-none        running   parked   completed   failed   retrying   -         -           -           -
+none        running   parked   completed   failed   retrying   -         -           cancelled   -
 queued      running   parked   -           -        -          -         -           cancelled   queued
 parked      running   parked   -           -        -          -         -           cancelled   queued
 running     running   parked   completed   failed   retrying   -         queued      cancelled   queued

@@ -26,7 +26,14 @@ export const JOB_TRANSITIONS = {
 export type JobEvent = 'release' | 'begin' | 'complete' | 'fail' | 'cancel' | 'finish_cancel' | 'retry' | 'rerun';
 
 export const STEP_TRANSITIONS = {
-  none: { claim: 'running', park: 'parked', complete: 'completed', fail: 'failed', back_off: 'retrying' },
+  none: {
+    claim: 'running',
+    park: 'parked',
+    complete: 'completed',
+    fail: 'failed',
+    back_off: 'retrying',
+    cancel: 'cancelled',
+  },
   queued: { claim: 'running', park: 'parked', cancel: 'cancelled', reset: 'queued' },
   parked: { claim: 'running', park: 'parked', cancel: 'cancelled', reset: 'queued' },
   running: {
@@ -51,7 +58,7 @@ export const STEP_TRANSITIONS = {
  * - complete, fail, back_off: its attempt has ended
  * - release: its back-off is over and the scheduler hands it out again
  * - hand_back: a draining worker gives it up unfinished
- * - cancel: its job was cancelled; reset: a retry or rerun includes it
+ * - cancel: its job is cancelled, and its attempt has stopped or nobody runs it; reset: a retry or rerun includes it
  */
 export type StepEvent =
   'claim' | 'park' | 'complete' | 'fail' | 'back_off' | 'release' | 'hand_back' | 'cancel' | 'reset';

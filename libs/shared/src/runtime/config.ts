@@ -38,8 +38,12 @@ export interface ServiceConfig {
   readonly stackFile: string | null;
   /** Armed by tests alone. */
   readonly failpoints: Failpoints;
+  /** A module with handlers beside those that ship; null in production. */
+  readonly handlersModule: string | null;
   /** Fixed in production, shortened by tests. */
   readonly leaseMs: number;
+  readonly stuckAfterMs: number;
+  readonly helpsBlockedLoop: boolean;
   readonly publishLimitMs: number;
   readonly flushLimitMs: number;
   readonly sweepLookMs: number;
@@ -96,7 +100,10 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     allowedHosts: env.SLUICE_ALLOWED_HOSTS,
     stackFile: env.SLUICE_INTERNAL_STACK_FILE ?? null,
     failpoints: env.SLUICE_INTERNAL_FAILPOINTS,
+    handlersModule: env.SLUICE_INTERNAL_HANDLERS ?? null,
     leaseMs: env.SLUICE_INTERNAL_LEASE,
+    stuckAfterMs: env.SLUICE_INTERNAL_STUCK_AFTER,
+    helpsBlockedLoop: !env.SLUICE_INTERNAL_NO_HELP_WHEN_BLOCKED,
     publishLimitMs: env.SLUICE_INTERNAL_PUBLISH_LIMIT,
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,
     sweepLookMs: env.SLUICE_INTERNAL_SWEEP_LOOK,

@@ -5,15 +5,22 @@ import { escapeControls, hideSecrets } from '#shared/runtime/log-text';
 
 export type { Logger };
 
+/** JSON lines for machines, or lines for people. */
+export type LogForm = 'json' | 'pretty';
+
 export interface LoggerOptions {
   /** Said on every line. */
   readonly service: string;
   readonly level: LogLevel;
-  /** JSON lines for machines, or lines for people; default: by whether standard output is a terminal. */
-  readonly form?: 'json' | 'pretty';
+  /** Default: by whether standard output is a terminal. */
+  readonly form?: LogForm;
   /** Where the lines go; default: standard output. */
   readonly out?: DestinationStream;
 }
+
+/** How this process logs. Of a thread, whose standard output is no file, only its main thread can tell. */
+export const logForm = (): LogForm =>
+  process.stdout.isTTY && process.env.NODE_ENV !== 'production' ? 'pretty' : 'json';
 
 /** Fields that never show their value, wherever a line is given them. */
 const SECRET_FIELDS = ['authorization', 'cookie', 'password', 'access_token', 'api_key', 'DATABASE_URL', 'NATS_URL'];
@@ -24,7 +31,7 @@ const SECRET_FIELDS = ['authorization', 'cookie', 'password', 'access_token', 'a
  */
 export function createLogger(options: LoggerOptions): Logger {
   const out = options.out ?? standardOutput();
-  const form = options.form ?? (process.stdout.isTTY && process.env.NODE_ENV !== 'production' ? 'pretty' : 'json');
+  const form = options.form ?? logForm();
   return pino(
     {
       level: options.level,

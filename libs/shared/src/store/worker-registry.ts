@@ -33,8 +33,17 @@ const RENEW: NamedStatement = {
   name: 'renew_worker',
   text: `
 UPDATE workers SET lease_until = now() + $2 * interval '1 millisecond', running = $3, cpu_percent = $4, memory_mb = $5
-WHERE id = $1 AND lease_until > now() RETURNING ${micros('now()')} AS now_us`,
+WHERE id = $1 AND lease_until > now()
+RETURNING ${micros('now()')} AS now_us, (SELECT count(*)::int FROM workers WHERE lease_until > now()) AS alive`,
 };
+
+/** What a renewal was answered with. */
+export interface Renewal {
+  /** The database's time. */
+  readonly now: Micros;
+  /** Workers with a valid lease, the asking one included. */
+  readonly workersAlive: number;
+}
 
 const OWN_RUNNING: NamedStatement = {
   name: 'own_running_steps',
@@ -64,11 +73,11 @@ export class WorkerRegistry {
     return Number(rows[0]?.now_us);
   }
 
-  /** @returns the database's time, or null: the lease is over */
-  async renew(id: string, leaseMs: number, load: WorkerLoad): Promise<Micros | null> {
+  /** @returns null: the lease is over */
+  async renew(id: string, leaseMs: number, load: WorkerLoad): Promise<Renewal | null> {
     const values = [id, leaseMs, load.running, load.cpuPercent, load.memoryMb];
-    const rows = await this.execute<{ now_us: string }>(RENEW, values);
-    return rows[0] ? Number(rows[0].now_us) : null;
+    const [row] = await this.execute<{ now_us: string; alive: number }>(RENEW, values);
+    return row ? { now: Number(row.now_us), workersAlive: row.alive } : null;
   }
 
   /** Ends the lease at once: whatever still runs under this id may be taken by others. */

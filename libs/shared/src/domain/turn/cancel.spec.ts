@@ -47,6 +47,7 @@ describe('cancelJob', () => {
 });
 
 describe('finishCancel', () => {
+  const ALIVE = new Map([['idle', NOW + SECOND]]);
   const WIDE = pipelineOf([
     stepNamed('done'),
     stepNamed('dead'),
@@ -66,7 +67,7 @@ describe('finishCancel', () => {
         { idx: 1, status: 'failed', attempts: 1, completedAt: NOW - SECOND },
         { idx: 2, status: 'queued', attempts: 1 },
         { idx: 3, status: 'parked' },
-        { idx: 4, status: 'running', epoch: 2, attempts: 1, worker: 'gone', held: true, startedAt: NOW - 3 * SECOND },
+        { idx: 4, status: 'running', epoch: 2, attempts: 1, worker: 'idle', held: true, startedAt: NOW - 3 * SECOND },
         { idx: 5, status: 'retrying', attempts: 1, nextRetryAt: NOW + SECOND, awaitsScheduler: true },
       ],
     });
@@ -74,7 +75,7 @@ describe('finishCancel', () => {
   it('cancels whatever was not over, gives the tokens back, and ends the job', () => {
     const draft = cancelling();
     const pools = poolsOf({ 'step:tried/running': [1, 1] });
-    expect(finishCancel(draft, pools)).toBe(true);
+    expect(finishCancel(draft, ALIVE, pools)).toBe(true);
     expect(draft.job).toMatchObject({ status: 'cancelled', open: 0n, done: set(0), completedAt: NOW });
     expect(draft.job.dead).toBe(set(1, 2, 3, 4, 5, 6, 7));
     const statuses = [...draft.rows.values()].map((row) => row.status);
@@ -93,18 +94,30 @@ describe('finishCancel', () => {
 
   it('records the attempt of what ran, and of nothing else', () => {
     const draft = cancelling();
-    finishCancel(draft, poolsOf({ 'step:tried/running': [1, 1] }));
+    finishCancel(draft, ALIVE, poolsOf({ 'step:tried/running': [1, 1] }));
     expect(draft.attempts).toMatchObject([
       {
-        ...{ idx: 4, epoch: 2, number: 2, worker: 'gone', outcome: 'cancelled', durationMs: 3_000, nextDelayMs: null },
+        ...{ idx: 4, epoch: 2, number: 2, worker: 'idle', outcome: 'cancelled', durationMs: 0, nextDelayMs: null },
         ...{ startedAt: NOW - 3 * SECOND, finishedAt: NOW, error: { kind: 'cancelled' } },
       },
     ]);
   });
 
+  it.each<[string, ReadonlyMap<string, number>]>([
+    ['no lease', new Map()],
+    ['a lease that is over', new Map([['idle', NOW]])],
+  ])('counts a worker with %s as one that died of the step, without figures', (_, leases) => {
+    const draft = cancelling();
+    finishCancel(draft, leases, poolsOf({ 'step:tried/running': [1, 1] }));
+    const unknown = { durationMs: null, cpuPercent: null, memoryMb: null };
+    expect(draft.attempts).toMatchObject([{ idx: 4, epoch: 2, number: 2, outcome: 'crashed', ...unknown }]);
+    expect(rowOf(draft, 4)).toMatchObject({ status: 'cancelled', crashes: 1, held: false, attempts: 2 });
+    expect(draft.deadLetters).toEqual([]);
+  });
+
   it.each(JOB_STATUSES.filter((status) => status !== 'cancelling'))('leaves a job that is %s', (status) => {
     const draft = draftOf({ job: { status }, rows: [{ idx: 0, status: 'running' }] });
-    expectUntouched(draft, () => finishCancel(draft, new Map()), false);
+    expectUntouched(draft, () => finishCancel(draft, ALIVE, new Map()), false);
   });
 });
 
@@ -145,13 +158,14 @@ describe('retryJob', () => {
     expect(retryJob(draft, null, new Map())).toBe(set(1));
     expect(draft.job).toMatchObject({
       ...{ status: 'pending', run: 2, done: set(0, 2), dead: 0n, open: set(1), slow: set(1, 3), completedAt: null },
-      dispatchedAt: NOW,
+      ...{ dispatchedAt: NOW, startedAt: null },
     });
     expect(draft.opened).toBe(set(1));
     expect(rowOf(draft, 1)).toMatchObject({
       ...{ status: 'queued', retryCount: 0, crashes: 0, worker: null, turn: 1, nextRetryAt: null, completedAt: null },
-      ...{ epoch: 4, attempts: 3 },
+      ...{ epoch: 4, attempts: 3, startedAt: null, durationMs: null, cpuPercent: null, memoryMb: null },
     });
+    expect(draft.redriven).toBe(set(1, 3));
     expect(draft.changedRows).toEqual(new Set([1]));
   });
 

@@ -1,6 +1,8 @@
 import { isEnded } from '#shared/domain/status';
-import { hasStep, NO_STEPS, stepBit } from '#shared/domain/step-set';
-import { isoOf, type JobDraft, type Pools } from '#shared/domain/turn/job-draft';
+import { hasStep, NO_STEPS, stepBit, type StepSet } from '#shared/domain/step-set';
+import { recordCrash } from '#shared/domain/turn/claim';
+import { CANCELLED } from '#shared/domain/turn/end-attempt';
+import { isoOf, type JobDraft, type Micros, type Pools, type StepRow } from '#shared/domain/turn/job-draft';
 import { returnTokens } from '#shared/domain/turn/tokens';
 
 export type CancelOutcome = 'cancelled' | 'cancelling' | 'already_ended';
@@ -17,13 +19,16 @@ export function cancelJob(draft: JobDraft): CancelOutcome {
   return 'cancelled';
 }
 
-/** Ends a cancelling job; the caller has seen that no worker runs or will begin anything of it. */
-export function finishCancel(draft: JobDraft, pools: Pools): boolean {
+/**
+ * Ends a cancelling job; the caller has seen that no worker runs or will begin anything of it.
+ * @param leases when each worker's lease ends: a row that says `running` under none is that of a worker that has died
+ */
+export function finishCancel(draft: JobDraft, leases: ReadonlyMap<string, Micros>, pools: Pools): boolean {
   const { job } = draft;
   if (!draft.move('finish_cancel')) return false;
   for (const row of draft.rows.values()) {
     if (hasStep(job.done | job.dead, row.idx)) continue;
-    if (row.status === 'running') recordCancelled(draft, row.idx);
+    if (row.status === 'running') recordEnd(draft, row, leases);
     draft.moveStep(row.idx, 'cancel');
     row.nextRetryAt = null;
     row.awaitsScheduler = false;
@@ -36,25 +41,26 @@ export function finishCancel(draft: JobDraft, pools: Pools): boolean {
   return true;
 }
 
-function recordCancelled(draft: JobDraft, idx: number): void {
-  const row = draft.rows.get(idx);
-  if (!row) return;
-  const error = { message: 'the job was cancelled', kind: 'cancelled' as const, code: null };
+/** A worker settles what it has stopped itself; this is what is left of one that died, or that never began the step. */
+function recordEnd(draft: JobDraft, row: StepRow, leases: ReadonlyMap<string, Micros>): void {
+  if ((leases.get(row.worker ?? '') ?? 0) <= draft.now) {
+    recordCrash(draft, row);
+    return;
+  }
   row.attempts += 1;
-  row.lastError = { ...error, at: isoOf(draft.now), attempt: row.attempts };
-  const startedAt = row.startedAt ?? draft.now;
+  row.lastError = { ...CANCELLED, at: isoOf(draft.now), attempt: row.attempts };
   draft.attempts.push({
-    idx,
+    idx: row.idx,
     epoch: row.epoch,
     number: row.attempts,
     worker: row.worker,
     outcome: 'cancelled',
-    startedAt,
+    startedAt: row.startedAt ?? draft.now,
     finishedAt: draft.now,
-    durationMs: (draft.now - startedAt) / 1_000,
+    durationMs: 0,
     cpuPercent: 0,
     memoryMb: 0,
-    error,
+    error: CANCELLED,
     nextDelayMs: null,
   });
 }
@@ -63,7 +69,7 @@ function recordCancelled(draft: JobDraft, idx: number): void {
  * Runs again what is not completed, or from the named step on, in a new run.
  * @returns the steps that now need a message; null when the state forbids it
  */
-export function retryJob(draft: JobDraft, fromIdx: number | null, pools: Pools): bigint | null {
+export function retryJob(draft: JobDraft, fromIdx: number | null, pools: Pools): StepSet | null {
   const { job, graph } = draft;
   if (!draft.move(fromIdx === null ? 'retry' : 'rerun')) return null;
   const again = graph.all & ~job.done;
@@ -74,20 +80,17 @@ export function retryJob(draft: JobDraft, fromIdx: number | null, pools: Pools):
   job.dead = NO_STEPS;
   job.slow |= affected;
   job.open = NO_STEPS;
+  job.startedAt = null;
   job.completedAt = null;
+  draft.redriven = affected;
   for (const row of draft.rows.values()) {
     if (!hasStep(affected, row.idx)) continue;
     returnTokens(draft, row, pools);
     draft.moveStep(row.idx, 'reset');
     Object.assign(row, {
-      retryCount: 0,
-      crashes: 0,
-      worker: null,
-      turn: row.idx,
-      nextRetryAt: null,
-      completedAt: null,
+      ...{ retryCount: 0, crashes: 0, worker: null, turn: row.idx, nextRetryAt: null, awaitsScheduler: false },
+      ...{ startedAt: null, completedAt: null, durationMs: null, cpuPercent: null, memoryMb: null },
     });
-    row.awaitsScheduler = false;
   }
   let ready = NO_STEPS;
   graph.needs.forEach((needs, idx) => {

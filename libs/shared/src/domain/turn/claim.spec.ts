@@ -141,6 +141,7 @@ describe('claimStep, for every row that an open step can have', () => {
       expect(outcome).toEqual({ kind: 'quarantined', idx: 0 });
       expect(rowOf(draft)).toMatchObject({ status: 'failed', completedAt: NOW });
       expect(draft.job).toMatchObject({ status: 'failed', open: 0n, dead: set(0, 1, 2), completedAt: NOW });
+      expect(draft.deadLetters).toMatchObject([{ idx: 0, attempts: 3, error: { kind: 'crashed' } }]);
       return;
     }
     const suspect = crashes > 0 || crashed;

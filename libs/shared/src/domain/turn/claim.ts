@@ -1,7 +1,15 @@
 import { hasStep } from '#shared/domain/step-set';
 import { jobTransition } from '#shared/domain/transitions';
 import { failForGood } from '#shared/domain/turn/end-attempt';
-import { isoOf, type JobDraft, type Micros, newRow, type Pools, type StepRow } from '#shared/domain/turn/job-draft';
+import {
+  isoOf,
+  type JobDraft,
+  type Micros,
+  newRow,
+  type Pools,
+  type StepError,
+  type StepRow,
+} from '#shared/domain/turn/job-draft';
 import { takeTokens } from '#shared/domain/turn/tokens';
 
 /** A step that has killed its worker this often is not tried again. */
@@ -39,9 +47,6 @@ export type ClaimOutcome =
   | { readonly kind: 'suspect_waits' }
   /** The claim found a third crash: the step has failed for good. */
   | { readonly kind: 'quarantined'; readonly idx: number };
-
-/** A back-off longer than this is left to the scheduler: a nak'd message would pin the consumer's `max_ack_pending`. */
-export const LONGEST_NAK_MS = 30_000;
 
 /**
  * Takes the next step of the turn that `head` opens: the head itself, then the steps that the turn has kept.
@@ -134,13 +139,14 @@ function take(draft: JobDraft, idx: number, request: ClaimRequest): ClaimOutcome
 function takeAfterCrash(draft: JobDraft, idx: number, request: ClaimRequest): ClaimOutcome {
   const row = draft.rows.get(idx);
   if (!row) return take(draft, idx, request);
-  recordCrash(draft, row);
+  const error = recordCrash(draft, row);
   if (row.crashes < MAX_CRASHES) return take(draft, idx, request);
-  failForGood(draft, idx, request.pools);
+  failForGood(draft, idx, error, request.pools);
   return { kind: 'quarantined', idx };
 }
 
-function recordCrash(draft: JobDraft, row: StepRow): void {
+/** Records that the worker of a running step is gone, with what is known of that attempt. */
+export function recordCrash(draft: JobDraft, row: StepRow): StepError {
   const message = `the worker ${row.worker ?? ''} died, or lost its lease, while it ran this step`;
   const error = { message, kind: 'crashed' as const, code: 'worker_lost' };
   row.crashes += 1;
@@ -160,4 +166,5 @@ function recordCrash(draft: JobDraft, row: StepRow): void {
     error,
     nextDelayMs: null,
   });
+  return error;
 }

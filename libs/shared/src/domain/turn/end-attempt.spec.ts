@@ -264,13 +264,22 @@ describe('endAttempt, failed', () => {
     expect(draft.attempts).toMatchObject([{ nextDelayMs: null, outcome: 'failed' }]);
   });
 
+  it('for good: leaves one dead letter, and a retry to come none', () => {
+    const draft = claimed();
+    end(draft, SLOW, failure('final'));
+    expect(draft.deadLetters).toMatchObject([{ idx: 0, attempts: 2, error: { message: 'no luck', code: 'E_LUCK' } }]);
+    const waiting = claimed();
+    end(waiting, SLOW, failure());
+    expect(waiting.deadLetters).toEqual([]);
+  });
+
   it('for good: lets the branch that does not need it go on', () => {
     const draft = draftOf({ pipeline: DIAMOND, job: { done: set(0), open: set(1, 2) } });
     end(draft, { head: 1, idx: 1 }, failure('final'));
     expect(draft.job).toMatchObject({ status: 'running', open: set(2), dead: set(1, 3), completedAt: null });
   });
 
-  it.each(['failed', 'timeout', 'cancelled'] as const)('keeps the outcome: %s', (outcome) => {
+  it.each(['failed', 'timeout'] as const)('keeps the outcome: %s', (outcome) => {
     const draft = draftOf();
     end(draft, {}, { ...failure(), outcome });
     expect(draft.attempts).toMatchObject([{ outcome }]);
@@ -317,6 +326,41 @@ describe('endAttempt, failed', () => {
     const draft = claimed({ held: true }, { pipeline });
     end(draft, SLOW, result, NOTHING_KEPT, pools);
     expect([rowOf(draft)?.held, pools.get('step:tried/a')?.used]).toEqual([false, 0]);
+  });
+});
+
+describe('endAttempt, stopped by a cancel', () => {
+  const STOPPED: AttemptResult = { kind: 'cancelled' };
+
+  it.each([
+    ['claimed', () => claimed({}, { job: { status: 'cancelling', done: 0n } }), SLOW, 2],
+    ['begun unread', () => draftOf({ job: { status: 'cancelling' } }), {}, 1],
+  ] as const)('ends the step that was %s, and what needs it, with its figures', (_, make, key, attempts) => {
+    const draft = make();
+    expect(end(draft, key, STOPPED)).toEqual({ kind: 'settled', kept: null, retry: null });
+    const ended = { completedAt: MEASURED.finishedAt, cpuPercent: MEASURED.cpuPercent };
+    const lastError = { kind: 'cancelled', attempt: attempts };
+    expect(rowOf(draft)).toMatchObject({ status: 'cancelled', attempts, ...ended, lastError });
+    expect(draft.attempts).toMatchObject([
+      { outcome: 'cancelled', durationMs: MEASURED.durationMs, nextDelayMs: null },
+    ]);
+    expect(draft.job).toMatchObject({ status: 'cancelling', open: 0n, dead: set(0, 1, 2), completedAt: null });
+    expect(draft.deadLetters).toEqual([]);
+  });
+
+  it('gives the tokens back', () => {
+    const pipeline = pipelineOf([stepNamed('a', { concurrency: 1 })]);
+    const pools = poolsOf({ 'step:tried/a': [1, 1] });
+    const draft = claimed({ held: true }, { pipeline, job: { status: 'cancelling' } });
+    end(draft, SLOW, STOPPED, NOTHING_KEPT, pools);
+    expect([rowOf(draft)?.held, pools.get('step:tried/a')?.used]).toEqual([false, 0]);
+  });
+
+  it.each(['pending', 'running'] as const)('changes nothing of a job that is %s: nobody has cancelled it', (status) => {
+    const draft = claimed({}, { job: { status } });
+    const before = stateOf(draft);
+    expect(end(draft, SLOW, STOPPED)).toEqual(STALE);
+    expect(stateOf(draft)).toEqual(before);
   });
 });
 

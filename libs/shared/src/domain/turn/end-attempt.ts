@@ -1,4 +1,4 @@
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import { readySteps } from '#shared/domain/pipeline';
 import { hasStep, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
 import { jobTransition } from '#shared/domain/transitions';
@@ -33,14 +33,19 @@ export type RetryDecision =
     };
 
 export type AttemptResult =
-  | { readonly kind: 'completed'; readonly output: JsonObject }
+  | { readonly kind: 'completed'; readonly output: Json }
   | {
       readonly kind: 'failed';
-      readonly outcome: 'failed' | 'timeout' | 'cancelled';
+      readonly outcome: 'failed' | 'timeout';
       readonly error: StepError;
       /** What the step's policy says, given how often it was retried already. */
       readonly retry: (retryCount: number) => RetryDecision;
-    };
+    }
+  /** It was stopped because its job is being cancelled. */
+  | { readonly kind: 'cancelled' };
+
+/** What is kept with an attempt that a cancel has stopped. */
+export const CANCELLED: StepError = { message: 'the job was cancelled', kind: 'cancelled', code: null };
 
 /** Which attempt has ended. A fast one was begun unread, at the epoch that no row implies. */
 export interface AttemptKey {
@@ -78,8 +83,10 @@ export function endAttempt(
 ): SettleOutcome {
   if (!owns(draft, key)) return { kind: 'stale' };
   const { job, graph } = draft;
+  if (result.kind === 'cancelled' && job.status !== 'cancelling') return { kind: 'stale' };
   job.startedAt ??= measured.startedAt;
   if (result.kind === 'failed') return endFailed(draft, key, result, measured, pools);
+  if (result.kind === 'cancelled') return endCancelled(draft, key, measured, pools);
   const row = draft.moveStep(key.idx, 'complete');
   returnTokens(draft, row, pools);
   record(draft, row, key, measured, { outcome: 'completed', error: null, nextDelayMs: null });
@@ -117,9 +124,22 @@ function endFailed(
   } else {
     row.completedAt = measured.finishedAt;
     bury(draft, key.idx);
+    draft.deadLetters.push({ idx: key.idx, error: result.error, attempts: row.attempts });
   }
   draft.updateStatus();
   return { kind: 'settled', kept: null, retry };
+}
+
+/** The job itself ends once every worker has stopped what it ran of it. */
+function endCancelled(draft: JobDraft, key: AttemptKey, measured: Measured, pools: Pools): SettleOutcome {
+  const row = draft.moveStep(key.idx, 'cancel');
+  returnTokens(draft, row, pools);
+  record(draft, row, key, measured, { outcome: 'cancelled', error: CANCELLED, nextDelayMs: null });
+  row.completedAt = measured.finishedAt;
+  draft.markSlow(key.idx);
+  bury(draft, key.idx);
+  draft.updateStatus();
+  return { kind: 'settled', kept: null, retry: null };
 }
 
 function owns(draft: JobDraft, key: AttemptKey): boolean {
@@ -170,14 +190,15 @@ function record(
   });
 }
 
-/** A step has failed for good: what needs it is dead too. Its row is already, or becomes here, `failed`. */
-export function failForGood(draft: JobDraft, idx: number, pools: Pools): void {
+/** A step has failed for good, though no attempt of it has just ended: what needs it is dead too. */
+export function failForGood(draft: JobDraft, idx: number, error: StepError, pools: Pools): void {
   const row = draft.moveStep(idx, 'fail');
   returnTokens(draft, row, pools);
   row.completedAt = draft.now;
   row.nextRetryAt = null;
   draft.markSlow(idx);
   bury(draft, idx);
+  draft.deadLetters.push({ idx, error, attempts: row.attempts });
   draft.updateStatus();
 }
 

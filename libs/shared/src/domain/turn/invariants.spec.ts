@@ -40,7 +40,9 @@ function holdJob({ graph, pipeline }: TurnWalk, { fields, rows, attempts }: Stor
   for (const row of rows) {
     hold(row.retryCount <= (pipeline.steps[row.idx]?.max_retries ?? -1), 'retry_count is at most max_retries');
     hold((row.status === 'completed') === hasStep(done, row.idx), 'completed rows are the done steps');
-    if (row.status === 'failed') hold(hasStep(dead, row.idx), 'failed rows are dead steps');
+    if (row.status === 'failed' || row.status === 'cancelled') {
+      hold(hasStep(dead, row.idx), `${row.status} rows are dead steps`);
+    }
     if (['running', 'parked', 'retrying'].includes(row.status)) hold(hasStep(open, row.idx), `${row.status} is open`);
     if (row.held) hold(row.status === 'running', 'tokens are held while running');
     if (row.epoch > 1) hold(hasStep(fields.slow, row.idx) || fields.run > 1, 'what was claimed is slow');
@@ -73,6 +75,14 @@ function holdMove({ name, before, after, draft, outcome }: Move): void {
   if ((after.fields.open & ~before.fields.open) !== NO_STEPS) {
     hold(after.fields.dispatchedAt === draft.now, 'an opening is dispatched now');
   }
+  for (const { idx, attempts } of draft.deadLetters) {
+    const row = after.rows.find((other) => other.idx === idx);
+    hold(row?.status === 'failed' && row.attempts === attempts, 'a dead letter is of a step that has failed for good');
+  }
+  const newlyFailed = after.rows.filter(
+    ({ idx, status }) => status === 'failed' && before.rows.find((old) => old.idx === idx)?.status !== 'failed',
+  );
+  hold(newlyFailed.length === draft.deadLetters.length, 'every failure for good leaves one dead letter');
   if (kindOf(outcome) === 'stale') hold(same, 'a stale settlement changes nothing');
 }
 
@@ -124,7 +134,7 @@ describe('any history of a job', () => {
     const wanted = [
       ...['release', 'claim taken', 'claim nothing', 'claim quarantined', 'handBack', 'mend', 'releaseRetry'],
       ...['settle settled', 'settle stale', 'settle unread settled', 'settle unread stale', 'releaseParked'],
-      ...['cancel', 'finishCancel', 'retry', 'rerun'],
+      ...['cancel', 'stop settled', 'stop stale', 'finishCancel', 'retry', 'rerun'],
     ];
     expect(wanted.filter((name) => (seen.get(name) ?? 0) === 0)).toEqual([]);
   });

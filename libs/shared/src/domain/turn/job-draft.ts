@@ -1,4 +1,4 @@
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import type { PipelineDefinition, PipelineGraph } from '#shared/domain/pipeline';
 import type { JobStatus, Outcome, Priority, StepRowStatus } from '#shared/domain/status';
 import { hasStep, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
@@ -39,7 +39,7 @@ export interface StepRow {
   memoryMb: number | null;
   lastError: (StepError & { at: string; attempt: number }) | null;
   /** Set only by the change that completes it; otherwise what is stored stays. */
-  output?: JsonObject;
+  output?: Json;
 }
 
 /** An attempt that has ended. */
@@ -56,6 +56,14 @@ export interface AttemptRecord {
   readonly memoryMb: number | null;
   readonly error: StepError | null;
   readonly nextDelayMs: number | null;
+}
+
+/** A step that has failed for good, to be kept until it is run again. */
+export interface DeadLetter {
+  readonly idx: number;
+  readonly error: StepError;
+  /** How many attempts it had. */
+  readonly attempts: number;
 }
 
 /** Token pools as the transaction has locked them: `used` is what the commit will write. */
@@ -84,6 +92,9 @@ export class JobDraft {
   readonly rows: Map<number, StepRow>;
   readonly changedRows = new Set<number>();
   readonly attempts: AttemptRecord[] = [];
+  readonly deadLetters: DeadLetter[] = [];
+  /** Steps that run again: what was kept of their failures goes. */
+  redriven: StepSet = NO_STEPS;
   /** Steps that have been opened or mended and now need a message, and those whose tokens came free. */
   opened: StepSet = NO_STEPS;
   changed = false;

@@ -125,9 +125,14 @@ describe('releaseParked', () => {
     const draft = parked({}, { job: { status } });
     expect(release(draft)).toBe(true);
     expect(rowOf(draft)).toMatchObject({ status: 'parked', turn: 0 });
-    expect(draft.job).toMatchObject({ status, dispatchedAt: NOW });
     expect(draft.opened).toBe(set(0));
     expect(draft.changedRows).toEqual(new Set([0]));
+  });
+
+  it('does not put off the sweep of what else the job has handed out', () => {
+    const draft = parked({}, { job: { status: 'running', dispatchedAt: SEEN } });
+    expect(release(draft)).toBe(true);
+    expect(draft.job).toMatchObject({ status: 'running', dispatchedAt: SEEN });
   });
 
   it.each(STEP_ROW_STATUSES.filter((status) => status !== 'parked'))('leaves a row that is %s', (status) => {

@@ -46,13 +46,18 @@ export function releaseRetry(draft: JobDraft, idx: number): boolean {
   return true;
 }
 
-/** Lets a parked step try for its tokens again. @returns whether it now needs a message */
+/**
+ * Lets a parked step try for its tokens again. The job does not count as handed out anew: a step may try as often as any
+ * pool has room, and each time would put off the sweep of the job's other steps.
+ * @returns whether it now needs a message
+ */
 export function releaseParked(draft: JobDraft, idx: number): boolean {
   const row = draft.rows.get(idx);
   if (row?.status !== 'parked' || !draft.isOpen(idx) || !isLive(draft)) return false;
   row.turn = idx;
   draft.changedRows.add(idx);
-  draft.openSteps(stepBit(idx));
+  draft.opened |= stepBit(idx);
+  draft.changed = true;
   return true;
 }
 

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import type { Socket } from 'node:net';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 /**
  * Children that cannot outlive this process, however it dies.
@@ -29,9 +29,12 @@ kill -s KILL -- "-$1"
 const STARTER = `
 guard=$1 signal=$2 tenths=$3
 shift 3
-( sh -c "$guard" sluice-guardian "$$" "$signal" "$tenths" <&3 3<&- >/dev/null 2>&1 & )
+( /bin/sh -c "$guard" sluice-guardian "$$" "$signal" "$tenths" <&3 3<&- 4<&- >/dev/null 2>&1 & )
 exec "$@" 3<&-
 `;
+
+/** Of a channel that somebody else holds open: a process that left the group. */
+const LAST_MESSAGE_LIMIT_MS = 1_000;
 
 export interface ProcessExit {
   readonly code: number | null;
@@ -49,16 +52,28 @@ export interface GuardedCommand {
   readonly orphanSignal: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGQUIT';
   /** How long it may take to end after `orphanSignal`, before its whole group is killed. */
   readonly orphanGraceMs: number;
+  /** Whether it is given a standard input; otherwise that is empty. */
+  readonly hasInput?: boolean;
+  /** For a program that is Node: gets what it sends with `process.send`. */
+  readonly onMessage?: (message: unknown) => void;
 }
 
 export interface GuardedProcess {
   readonly pid: number;
+  /** Only with `hasInput`. */
+  readonly stdin: Writable | null;
   readonly stdout: Readable;
   readonly stderr: Readable;
+  /** Resolves when the process itself has ended; what it started may live a moment longer. Never rejects. */
+  readonly ended: Promise<ProcessExit>;
   /** Resolves once the process and everything left in its group are gone. Never rejects. */
   readonly exited: Promise<ProcessExit>;
   /** Signals the process itself, not its group; false when it is gone. */
   readonly kill: (signal: NodeJS.Signals) => boolean;
+  /** Signals everything in its group; false when that is gone. The guard heeds nothing but SIGKILL. */
+  readonly killGroup: (signal: NodeJS.Signals) => boolean;
+  /** Only with `onMessage`: sends it a message. One that cannot arrive any more is dropped. */
+  readonly send: (message: object) => void;
 }
 
 /**
@@ -69,13 +84,14 @@ export interface GuardedProcess {
 export async function spawnGuarded(command: GuardedCommand): Promise<GuardedProcess> {
   const tenths = Math.ceil(command.orphanGraceMs / 100);
   const signal = command.orphanSignal.slice('SIG'.length);
-  const child = spawn('/bin/sh', ['-c', STARTER, 'sh', GUARD, signal, String(tenths), ...command.argv], {
+  const child: ChildProcess = spawn('/bin/sh', ['-c', STARTER, 'sh', GUARD, signal, String(tenths), ...command.argv], {
     cwd: command.cwd,
     env: command.env ?? process.env,
     uid: command.user?.uid,
     gid: command.user?.gid,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: stdioOf(command),
+    serialization: 'advanced',
   });
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
@@ -86,20 +102,47 @@ export async function spawnGuarded(command: GuardedCommand): Promise<GuardedProc
   const guardGone = new Promise<void>((resolve) => link.once('close', () => resolve()));
   link.on('error', () => {});
   link.resume();
+  if (command.onMessage) child.on('message', command.onMessage);
+  // A program may end without reading its input.
+  child.stdin?.on('error', () => {});
+  const channelClosed = command.onMessage
+    ? new Promise<void>((resolve) => child.once('disconnect', () => resolve()))
+    : undefined;
+  let groupGone = false;
   const childGone = new Promise<ProcessExit>((resolve) => {
     child.once('exit', (code, exitSignal) => resolve({ code, signal: exitSignal }));
   });
   return {
     pid: child.pid as number,
+    stdin: child.stdin,
     stdout: child.stdout as Readable,
     stderr: child.stderr as Readable,
+    ended: childGone,
     exited: childGone.then(async (exit) => {
       link.end();
       await guardGone;
+      groupGone = true;
+      // What was sent before the end may still be on its way.
+      if (channelClosed) await withinMs(channelClosed, LAST_MESSAGE_LIMIT_MS);
       return exit;
     }),
     kill: (killSignal) => child.exitCode === null && child.signalCode === null && child.kill(killSignal),
+    killGroup: (killSignal) => !groupGone && signalGroup(child.pid as number, killSignal),
+    send: (message) => void (child.connected && child.send(message, () => {})),
   };
+}
+
+/** The fourth is the link to the guard; the fifth, Node's own channel between processes, the guard lets go. */
+function stdioOf({ hasInput, onMessage }: GuardedCommand): StdioOptions {
+  return [hasInput ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', ...(onMessage ? (['ipc'] as const) : [])];
+}
+
+function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(-leader, signal);
+  } catch {
+    return false;
+  }
 }
 
 /** `exit code 1` or `signal SIGKILL`, for logs. */

@@ -151,14 +151,14 @@ const TABLE: readonly [what: string, text: string, faults: readonly string[]][] 
     'an unknown handler',
     withSteps('      - name: a', '        uses: noopp'),
     [
-      'f:5: pipelines.p.steps[0].uses: expected a handler (noop, filesystem, documentation), found "noopp" (did you mean "noop"?)',
+      'f:5: pipelines.p.steps[0].uses: expected a handler (noop, http, command, filesystem, documentation), found "noopp" (did you mean "noop"?)',
     ],
   ],
   [
     'a name that is no handler',
     withSteps('      - name: docs'),
     [
-      'f:4: pipelines.p.steps[0].name: expected "uses" or a name that is a handler (noop, filesystem, documentation), found "docs"',
+      'f:4: pipelines.p.steps[0].name: expected "uses" or a name that is a handler (noop, http, command, filesystem, documentation), found "docs"',
     ],
   ],
   [

@@ -64,7 +64,9 @@ function knownKeys(schema: z.ZodType, path: Path): string[] {
     return inner instanceof z.ZodArray ? inner.element : undefined;
   }, schema);
   const inner = unwrap(object);
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+  // Of several forms the one with keys is meant.
+  const forms = inner instanceof z.ZodUnion ? inner.options : [inner];
+  return forms.flatMap((form) => (form instanceof z.ZodObject ? Object.keys(form.shape) : []));
 }
 
 function unwrap(schema: unknown): unknown {
@@ -77,6 +79,7 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   int: 'a whole number',
   boolean: 'true or false',
   array: 'a list',
+  tuple: 'a list',
   object: 'a mapping',
   record: 'a mapping',
 };

@@ -133,6 +133,8 @@ UPDATE jobs SET
   dispatched_at = ${timestamp('u.dispatched_us')}, started_at = ${timestamp('u.started_us')},
   completed_at = ${timestamp('u.completed_us')},
   due_at = CASE WHEN u.status = 'scheduled' THEN jobs.due_at END,
+  cancel_at = CASE WHEN u.status = 'cancelling' THEN coalesce(jobs.cancel_at, now()) END,
+  cancel_mark = CASE WHEN u.status = 'cancelling' THEN jobs.cancel_mark END,
   queued_at = coalesce(jobs.queued_at, ${timestamp('u.dispatched_us')})
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
             $9::bigint[], $10::bigint[])

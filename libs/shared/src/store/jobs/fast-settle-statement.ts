@@ -79,6 +79,7 @@ UPDATE jobs SET
                 WHEN s.done | s.seg | s.dead = all_steps THEN 'failed'
                 ELSE 'running' END,
   version = jobs.version + 1,
+  cancel_at = CASE WHEN s.done | s.seg <> all_steps THEN jobs.cancel_at END,
   dispatched_at = CASE WHEN s.new <> 0 THEN now() ELSE jobs.dispatched_at END,
   started_at = coalesce(jobs.started_at, ${timestamp('($15::bigint[])[s.first_step]')}),
   completed_at = CASE WHEN (s.open & ~s.seg) | s.rec | s.new = 0

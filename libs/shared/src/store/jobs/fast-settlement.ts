@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { type JsonObject, storableJsonText } from '#shared/domain/json';
+import { type Json, storableJsonText } from '#shared/domain/json';
 import type { PipelineGraph } from '#shared/domain/pipeline';
 import type { JobStatus } from '#shared/domain/status';
 import { isSubset, NO_STEPS, stepBit, stepSetOf, stepsIn, type StepSet } from '#shared/domain/step-set';
@@ -13,7 +13,7 @@ import { LaneClient } from '#shared/store/lane-client';
 
 /** A step that this turn has run without reading anything, or still runs. */
 export type FastStep =
-  | ({ readonly kind: 'completed'; readonly idx: number; readonly output: JsonObject } & Measured)
+  | ({ readonly kind: 'completed'; readonly idx: number; readonly output: Json } & Measured)
   | { readonly kind: 'running'; readonly idx: number; readonly startedAt: Micros };
 
 /** What one fast turn has to record. */

@@ -1,19 +1,16 @@
 import type { ListFilter, ListSort } from '#shared/contracts/ingest-request';
-import { parseIsoTime } from '#shared/contracts/start-time';
-import { InvalidInput } from '#shared/domain/errors';
 import type { JobStatus } from '#shared/domain/status';
 import { JOB_COLUMNS, STEP_ROWS } from '#shared/store/jobs/job-reader-statements';
-
-/** Where a page ended: which part of the order, the time in it, the job. To be handed back as it is. */
-export type ListPlace = readonly (string | number)[];
-
-export interface ListStatement {
-  readonly text: string;
-  readonly values: readonly unknown[];
-}
-
-/** Stored bytes of inputs and outputs after which a page ends early: jobs may carry a megabyte each. */
-const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+import {
+  isPlaceTime,
+  isUuid,
+  type ListPlace,
+  MAX_PAGE_BYTES,
+  noSuchPlace,
+  type PageStatement,
+  Parameters,
+  placeTime,
+} from '#shared/store/jobs/page-statement';
 
 /** A part of the order: jobs without an eta come after all that have one, as they were created. */
 interface Part {
@@ -30,16 +27,6 @@ const PARTS: Readonly<Record<ListSort, readonly Part[]>> = {
   ],
 };
 
-/** The parameters of a statement, numbered as they are added. */
-class Parameters {
-  readonly values: unknown[] = [];
-
-  add(value: unknown): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
-  }
-}
-
 /**
  * One page of the list, in one statement. It is put together from branches, each of which one index serves in order:
  * `jobs_active` for jobs that are ready or at work, `jobs_unsuccessful` for failed and cancelled ones, `jobs_eta`, and
@@ -50,7 +37,7 @@ class Parameters {
  *
  * @throws InvalidInput at `cursor` for a place that is none
  */
-export function listStatement(filter: ListFilter, sort: ListSort, limit: number, after?: ListPlace): ListStatement {
+export function listStatement(filter: ListFilter, sort: ListSort, limit: number, after?: ListPlace): PageStatement {
   const parameters = new Parameters();
   const place = after && readPlace(after, PARTS[sort].length);
   const direction = sort === '-created_at' ? 'DESC' : 'ASC';
@@ -82,7 +69,7 @@ WITH keys AS MATERIALIZED (
     FROM jobs WHERE jobs.id = keys.id) size
   WINDOW w AS (ORDER BY ${order} ROWS UNBOUNDED PRECEDING)
 )
-SELECT sized.part, to_char(sized.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS place_at,
+SELECT sized.part, ${placeTime('sized.at')} AS place_at,
        (SELECT count(*)::int FROM keys) AS found, ${JOB_COLUMNS}, ${STEP_ROWS}
 FROM sized JOIN jobs j ON j.id = sized.id
 WHERE sized.row <= ${limit} AND (sized.row = 1 OR sized.bytes_before < ${MAX_PAGE_BYTES})
@@ -135,9 +122,6 @@ function statusConditions(wanted: ListFilter['status'], parameters: Parameters):
   return conditions;
 }
 
-const PLACE_AT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 function readPlace(place: ListPlace, parts: number): { part: number; at: string; id: string } {
   const [part, at, id] = place;
   const valid =
@@ -146,11 +130,8 @@ function readPlace(place: ListPlace, parts: number): { part: number; at: string;
     Number.isInteger(part) &&
     part >= 0 &&
     part < parts &&
-    typeof at === 'string' &&
-    PLACE_AT.test(at) &&
-    parseIsoTime(at).ok &&
-    typeof id === 'string' &&
-    UUID.test(id);
-  if (!valid) throw new InvalidInput([{ path: 'cursor', message: 'is none that this list gave' }]);
+    isPlaceTime(at) &&
+    isUuid(id);
+  if (!valid) throw noSuchPlace();
   return { part, at, id };
 }

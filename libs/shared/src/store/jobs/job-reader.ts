@@ -1,11 +1,10 @@
-import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import type { ListFilter, ListSort } from '#shared/contracts/ingest-request';
 import type { AttemptView, JobView } from '#shared/contracts/job';
-import { InvalidInput, Unavailable } from '#shared/domain/errors';
+import { InvalidInput } from '#shared/domain/errors';
 import { execute, withClient } from '#shared/store/database';
-import { type ListPlace, listStatement } from '#shared/store/jobs/job-reader-list';
-import { Slots } from '#shared/store/jobs/job-reader-slots';
+import { BoundedReads, type BoundedReadsOptions } from '#shared/store/jobs/bounded-reads';
+import { listStatement } from '#shared/store/jobs/job-reader-list';
 import {
   type AttemptRecord,
   type JobWithSteps,
@@ -17,6 +16,7 @@ import {
   READ_VERSIONS,
 } from '#shared/store/jobs/job-reader-statements';
 import { jobViewOf } from '#shared/store/jobs/job-view';
+import { isUuid, type ListPlace } from '#shared/store/jobs/page-statement';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 
 export interface JobPageRead {
@@ -34,35 +34,21 @@ export interface LogView {
   readonly message: string;
 }
 
-export interface JobReaderOptions {
-  /** Lists read at once; the connections beyond are for those who write. */
-  readonly lists?: number;
-  /** A list that takes longer is given up. */
-  readonly listLimitMs?: number;
-}
-
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const MAX_LISTS_WAITING = 100;
-const LIST_LIMIT_MS = 5_000;
-const QUERY_CANCELLED = '57014';
-
 /** Reads jobs for those who ask about them. Every answer is of one moment: one statement each. */
 export class JobReader {
-  private readonly slots: Slots;
-  private readonly listLimitMs: number;
+  private readonly lists: BoundedReads;
 
   constructor(
     private readonly database: DataSource,
     private readonly pipelines: PipelineStore,
-    options: JobReaderOptions = {},
+    options: BoundedReadsOptions = {},
   ) {
-    this.slots = new Slots(options.lists ?? 4, MAX_LISTS_WAITING);
-    this.listLimitMs = options.listLimitMs ?? LIST_LIMIT_MS;
+    this.lists = new BoundedReads(database, options);
   }
 
   /** The job; null when there is none of that id, well formed or not. */
   async get(id: string): Promise<JobView | null> {
-    if (!UUID.test(id)) return null;
+    if (!isUuid(id)) return null;
     return (await this.getMany([id])).get(id.toLowerCase()) ?? null;
   }
 
@@ -96,9 +82,7 @@ export class JobReader {
   async list(filter: ListFilter, sort: ListSort, limit: number, after?: ListPlace): Promise<JobPageRead> {
     type Row = JobWithSteps & { readonly part: number; readonly place_at: string; readonly found: number };
     const { text, values } = listStatement(filter, sort, limit, after);
-    const rows = await this.slots.use(() =>
-      this.readOnly(async (client) => (await client.query<Row>(text, [...values])).rows),
-    );
+    const rows = await this.lists.run(async (client) => (await client.query<Row>(text, [...values])).rows);
     const last = rows.at(-1);
     return {
       items: await this.viewsOf(rows),
@@ -108,7 +92,7 @@ export class JobReader {
 
   /** Every attempt of every step, in the pipeline's order; null when there is no such job. */
   async attempts(id: string): Promise<AttemptView[] | null> {
-    if (!UUID.test(id)) return null;
+    if (!isUuid(id)) return null;
     type Row = { readonly pipeline_hash: string; readonly attempts: AttemptRecord[] | null };
     const [row] = await withClient(this.database, (client) => execute<Row>(client, READ_ATTEMPTS, [id]));
     if (!row) return null;
@@ -126,7 +110,7 @@ export class JobReader {
    * @throws InvalidInput for a step that the job does not have
    */
   async logs(id: string, filter: { readonly step?: string; readonly attempt?: number }): Promise<LogView[] | null> {
-    if (!UUID.test(id)) return null;
+    if (!isUuid(id)) return null;
     const [job]: { pipeline_hash: string }[] = await this.database.query(
       'SELECT pipeline_hash FROM jobs WHERE id = $1',
       [id],
@@ -159,21 +143,5 @@ export class JobReader {
 
   private pipelineOf(hash: string): StoredPipeline | Promise<StoredPipeline> {
     return this.pipelines.peek(hash) ?? this.pipelines.get(hash);
-  }
-
-  /** A statement that may look at many rows: it ends in time, and what it may wait for is said by who it keeps waiting. */
-  private readOnly<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
-    return withClient(this.database, async (client) => {
-      try {
-        await client.query(`BEGIN READ ONLY; SET LOCAL statement_timeout = ${this.listLimitMs}`);
-        const result = await work(client);
-        await client.query('COMMIT');
-        return result;
-      } catch (error) {
-        await client.query('ROLLBACK').catch(() => undefined);
-        if ((error as { code?: unknown }).code !== QUERY_CANCELLED) throw error;
-        throw new Unavailable('The search took too long. Narrow it down, by time or status for instance.', 5);
-      }
-    });
   }
 }

@@ -19,6 +19,7 @@ import {
   WRITE_DRAFTS,
   WRITE_POOLS,
 } from '#shared/store/jobs/draft-statements';
+import { writeDeadLetters } from '#shared/store/jobs/dead-letter-writes';
 import { draftColumns } from '#shared/store/jobs/draft-columns';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { LaneClient } from '#shared/store/lane-client';
@@ -167,7 +168,9 @@ async function lockPools(client: PoolClient, drafts: JobDraft[]): Promise<Pools>
 }
 
 async function write(client: PoolClient, drafts: JobDraft[]): Promise<void> {
-  if (drafts.length > 0) await execute(client, WRITE_DRAFTS, draftColumns(drafts));
+  if (drafts.length === 0) return;
+  await execute(client, WRITE_DRAFTS, draftColumns(drafts));
+  await writeDeadLetters(client, drafts);
 }
 
 async function writePools(client: PoolClient, pools: Pools, before: ReadonlyMap<string, number>): Promise<void> {

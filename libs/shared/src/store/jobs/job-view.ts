@@ -1,5 +1,5 @@
 import type { JobView, LastErrorView, StepView } from '#shared/contracts/job';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json, JsonObject } from '#shared/domain/json';
 import type { PipelineDefinition, PipelineGraph, StepDefinition } from '#shared/domain/pipeline';
 import { isEnded, type JobStatus, type Priority, type StepRowStatus, type StepStatus } from '#shared/domain/status';
 import { hasStep, stepsIn, type StepSet } from '#shared/domain/step-set';
@@ -48,7 +48,7 @@ export interface StepRecord {
   readonly cpu_percent: number | null;
   readonly memory_mb: number | null;
   readonly last_error: LastErrorView | null;
-  readonly output: JsonObject | null;
+  readonly output: Json;
 }
 
 /** The snapshot that the job keeps. */
@@ -110,16 +110,16 @@ function statusOfRow(job: JobRecord, row: StepRecord): StepStatus {
 }
 
 /**
- * A dead step without a row never began: a step that it needs has failed, or the job was cancelled. In a cancelled job
- * both may be so; then a failure among its needs came first.
+ * A dead step without a row never began: a step that it needs has failed, or the job was cancelled. Where both are so, the
+ * failure among its needs came first.
  */
 function statusWithoutRow(job: JobRecord, idx: number, graph: PipelineGraph, failed: ReadonlySet<number>): StepStatus {
   if (hasStep(job.done, idx)) return 'completed';
-  if (job.status === 'cancelled') {
+  if (hasStep(job.dead, idx)) {
     const needs = graph.ancestors[idx] ?? 0n;
-    return [...failed].some((step) => hasStep(needs, step)) ? 'skipped' : 'cancelled';
+    const isCancel = job.status === 'cancelled' || job.status === 'cancelling';
+    return isCancel && ![...failed].some((step) => hasStep(needs, step)) ? 'cancelled' : 'skipped';
   }
-  if (hasStep(job.dead, idx)) return 'skipped';
   return hasStep(job.open, idx) ? 'queued' : 'pending';
 }
 

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import type { WorkData } from '#shared/contracts/work-message';
-import type { JsonObject } from '#shared/domain/json';
+import type { Json } from '#shared/domain/json';
 import type { PipelineDefinition } from '#shared/domain/pipeline';
 import { stepsIn, type StepSet } from '#shared/domain/step-set';
 import { execute, type NamedStatement, withClient } from '#shared/store/database';
@@ -27,8 +27,8 @@ export class WorkDataReader {
     return withClient(this.database, async (client) => {
       const [input] = await execute<Omit<WorkData, 'outputs'>>(client, READ_INPUT, [jobId]);
       if (!input) return null;
-      const rows = await execute<{ idx: number; output: JsonObject }>(client, READ_OUTPUTS, [jobId, stepsIn(steps)]);
-      const outputs: Record<string, JsonObject> = {};
+      const rows = await execute<{ idx: number; output: Json }>(client, READ_OUTPUTS, [jobId, stepsIn(steps)]);
+      const outputs: Record<string, Json> = {};
       for (const row of rows) outputs[pipeline.steps[row.idx]?.name ?? ''] = row.output;
       return { ...input, outputs };
     });
