@@ -11,17 +11,6 @@ export const SHORT_TIMES = {
   SLUICE_INTERNAL_SWEEP_LOOK: '500ms',
 };
 
-/** Three steps that take a moment each, so that a fault finds many of them at work. */
-export const THREE_STEPS = `
-retry: { max_retries: 0 }
-pipelines:
-  three:
-    steps:
-      - { name: one, uses: noop, options: { duration_ms: 10 } }
-      - { name: two, uses: noop, options: { duration_ms: 10 } }
-      - { name: three, uses: noop, options: { duration_ms: 10 } }
-`;
-
 const BATCH = 1_000;
 
 /** Submits jobs by the batch call. @returns the ids that were answered */
@@ -55,43 +44,99 @@ export async function countJobs(stack: TestStack, status: string): Promise<numbe
   return row?.count ?? 0;
 }
 
-/** Resolves when every job has ended. */
-export async function untilAllEnded(stack: TestStack, deadlineMs: number): Promise<void> {
-  const noneActive = async (): Promise<boolean> => {
-    const [row] = await stack.query<{ active: number }>('SELECT count(*)::int AS active FROM jobs WHERE active');
-    return row?.active === 0;
-  };
-  await until(noneActive, { deadlineMs, everyMs: 100, what: 'the end of all jobs' });
+/** Resolves when none of the jobs is active any more. */
+export async function untilAllEnded(stack: TestStack, ids: readonly string[], deadlineMs = 60_000): Promise<void> {
+  await until(async () => (await countActive(stack, ids)) === 0, {
+    deadlineMs,
+    everyMs: 100,
+    what: 'the end of all jobs',
+  });
+}
+
+/**
+ * Resolves when all jobs have ended, or nothing is left that could move them but the scheduler: no message, no worker
+ * alive that runs a step.
+ * @returns how many are stuck
+ */
+export async function untilAtRest(stack: TestStack, ids: readonly string[], deadlineMs = 60_000): Promise<number> {
+  let quiet = 0;
+  return until(
+    async () => {
+      const active = await countActive(stack, ids);
+      if (active === 0) return 0;
+      const isQuiet = (await messagesLeft(stack)) === 0 && (await countRunning(stack)) === 0;
+      quiet = isQuiet ? quiet + 1 : 0;
+      // What is being settled at the first look is published by the next ones.
+      return quiet >= QUIET_LOOKS ? active : undefined;
+    },
+    { deadlineMs, everyMs: 200, what: 'the end of all jobs, or of all that could move them' },
+  );
+}
+
+const QUIET_LOOKS = 5;
+
+async function countActive(stack: TestStack, ids: readonly string[]): Promise<number> {
+  const [row] = await stack.query<{ active: number }>(
+    'SELECT count(*)::int AS active FROM unnest($1::uuid[]) AS id JOIN jobs USING (id) WHERE active',
+    [ids],
+  );
+  return row?.active ?? 0;
+}
+
+/** Steps at work under a lease that is not over; of one worker process where its pid is given. */
+export async function countRunning(stack: TestStack, pid: number | null = null): Promise<number> {
+  const [row] = await stack.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM steps s JOIN workers w ON w.id = s.worker
+      WHERE s.status = 'running' AND w.lease_until > now() AND ($1::int IS NULL OR w.pid = $1)`,
+    [pid],
+  );
+  return row?.count ?? 0;
 }
 
 export interface Verdict {
-  /** Accepted jobs that are not completed. */
+  /** Jobs that were answered with 202 and are not completed. */
   readonly lost: number;
   /** (job, step) pairs that do not have exactly one completed attempt, or whose row is not completed. */
   readonly notOnce: number;
   readonly retries: number;
+  /** Failed for good, quarantined ones included. */
   readonly failedJobs: number;
+  /** Rows that say what can not be: a step at work in a job that has ended, a step before what it needs, epochs that fall. */
+  readonly forbidden: number;
+  /** Attempts that ended with their worker. */
+  readonly crashes: number;
 }
 
-/** What SQL says of the accepted jobs, all of which have `steps` steps. */
+/** What SQL says of jobs that were answered with 202, all of which have `steps` steps, each needing the one before. */
 export async function judge(stack: TestStack, accepted: readonly string[], steps: number): Promise<Verdict> {
-  const [row] = await stack.query<{ lost: number; not_once: number; retries: number; failed: number }>(
-    `WITH accepted AS (SELECT unnest($1::uuid[]) AS id),
-          wanted AS (SELECT id, idx FROM accepted, generate_series(0, $2::int - 1) AS idx),
-          effects AS (SELECT job_id, idx, count(*) AS times FROM attempts WHERE outcome = 'completed' GROUP BY 1, 2)
-     SELECT (SELECT count(*)::int FROM accepted LEFT JOIN jobs USING (id) WHERE status IS DISTINCT FROM 'completed') AS lost,
-            (SELECT count(*)::int FROM wanted w LEFT JOIN effects e ON e.job_id = w.id AND e.idx = w.idx
-               LEFT JOIN steps s ON s.job_id = w.id AND s.idx = w.idx
-              WHERE e.times IS DISTINCT FROM 1 OR s.status IS DISTINCT FROM 'completed') AS not_once,
-            (SELECT coalesce(sum(retry_count), 0)::int FROM steps) AS retries,
-            (SELECT count(*)::int FROM jobs WHERE status = 'failed') AS failed`,
-    [accepted, steps],
-  );
+  const [row] = await stack.query<{ [name in keyof Verdict]: number }>(VERDICT, [accepted, steps]);
   if (!row) throw new Error('no verdict');
-  return { lost: row.lost, notOnce: row.not_once, retries: row.retries, failedJobs: row.failed };
+  return row;
 }
 
-export const SPOTLESS: Verdict = { lost: 0, notOnce: 0, retries: 0, failedJobs: 0 };
+const VERDICT = `
+WITH accepted AS (SELECT unnest($1::uuid[]) AS id),
+     wanted AS (SELECT id, idx FROM accepted, generate_series(0, $2::int - 1) AS idx),
+     tried AS (SELECT a.* FROM attempts a JOIN accepted ON id = job_id),
+     rows AS (SELECT s.* FROM steps s JOIN accepted ON id = job_id),
+     effects AS (SELECT job_id, idx, count(*) AS times FROM tried WHERE outcome = 'completed' GROUP BY 1, 2)
+SELECT (SELECT count(*)::int FROM accepted LEFT JOIN jobs USING (id) WHERE status IS DISTINCT FROM 'completed') AS lost,
+       (SELECT count(*)::int FROM wanted w LEFT JOIN effects e ON e.job_id = w.id AND e.idx = w.idx
+          LEFT JOIN rows s ON s.job_id = w.id AND s.idx = w.idx
+         WHERE e.times IS DISTINCT FROM 1 OR s.status IS DISTINCT FROM 'completed') AS "notOnce",
+       (SELECT coalesce(sum(retry_count), 0)::int FROM rows) AS retries,
+       (SELECT count(*)::int FROM jobs JOIN accepted USING (id) WHERE status = 'failed') AS "failedJobs",
+       (SELECT count(*)::int FROM tried WHERE outcome = 'crashed') AS crashes,
+       (SELECT count(*)::int FROM rows s JOIN jobs j ON j.id = s.job_id
+         WHERE NOT j.active AND s.status IN ('queued', 'parked', 'running', 'retrying'))
+     + (SELECT count(*)::int FROM rows s WHERE s.idx > 0 AND NOT EXISTS
+         (SELECT FROM rows b WHERE b.job_id = s.job_id AND b.idx = s.idx - 1 AND b.status = 'completed'))
+     + (SELECT count(*)::int FROM rows s JOIN tried a USING (job_id, idx) WHERE a.epoch > s.epoch)
+     + (SELECT count(*)::int FROM jobs j JOIN accepted USING (id)
+         WHERE j.status = 'completed' AND (j.done <> j.all_steps OR j.open <> 0 OR j.dead <> 0)) AS forbidden`;
+
+/** Nothing lost, nothing doubled, nothing that can not be; whether attempts crashed is for the row to say. */
+export const SPOTLESS = { lost: 0, notOnce: 0, retries: 0, failedJobs: 0, forbidden: 0 };
 
 /** Messages left in the work stream, by the server's own monitoring page. */
 export async function messagesLeft(stack: TestStack): Promise<number> {
@@ -103,4 +148,24 @@ export async function messagesLeft(stack: TestStack): Promise<number> {
   const work = streams.find((stream) => stream.name === 'SLUICE_WORK');
   if (!work) throw new Error('there is no stream SLUICE_WORK');
   return work.state.messages;
+}
+
+/** Resolves when the work stream is empty. */
+export async function untilStreamEmpty(stack: TestStack, deadlineMs = 60_000): Promise<void> {
+  await until(async () => (await messagesLeft(stack)) === 0, { deadlineMs, what: 'an empty work stream' });
+}
+
+/** How many of the jobs are completed. */
+export async function countCompleted(stack: TestStack, ids: readonly string[]): Promise<number> {
+  const [row] = await stack.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM unnest($1::uuid[]) AS id JOIN jobs USING (id) WHERE status = 'completed'`,
+    [ids],
+  );
+  return row?.count ?? 0;
+}
+
+/** Resolves when so many of the jobs are completed. */
+export async function untilCompleted(stack: TestStack, ids: readonly string[], count: number): Promise<void> {
+  const enough = async (): Promise<boolean> => (await countCompleted(stack, ids)) >= count;
+  await until(enough, { deadlineMs: 60_000, what: `${count} completed jobs` });
 }

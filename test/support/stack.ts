@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '#shared/runtime/embedded/free-port';
 import { migrate } from '#shared/store/migrate';
+import { TcpProxy } from './tcp-proxy';
 import { createTestDatabase, type TestDatabase } from './test-database';
 import { TEST_VARIABLES } from './test-environment';
 import { startTestNats, type TestNats } from './test-nats';
@@ -24,6 +25,17 @@ export interface TestStackOptions {
   readonly sourceRoots?: readonly string[];
   /** A Postgres of this stack's own, to be killed and stopped. Default: a database in the shared one. */
   readonly ownPostgres?: boolean;
+  /** Folders for the servers' own files, e.g. on small disks. Default: the system's temporary folder. */
+  readonly postgresUnder?: string;
+  readonly natsUnder?: string;
+  /** Services reach the servers by lines that may be cut, held up or let go dead: `natsLine`, `postgresLine`. */
+  readonly proxied?: boolean;
+}
+
+/** The lines between services and servers. */
+interface Lines {
+  readonly nats: TcpProxy;
+  readonly postgres: TcpProxy;
 }
 
 /**
@@ -35,7 +47,7 @@ export interface TestStackOptions {
  */
 export class TestStack {
   readonly workers: TestService[] = [];
-  private readonly others = new Map<ServiceKind, TestService>();
+  private readonly others = new Map<Exclude<ServiceKind, 'step-worker'>, TestService>();
 
   private constructor(
     private readonly folder: string,
@@ -45,6 +57,7 @@ export class TestStack {
     /** Its database: the oracle. */
     readonly database: TestDatabase,
     private readonly ownPostgres: TestPostgres | undefined,
+    private readonly lines: Lines | undefined,
   ) {}
 
   /**
@@ -53,11 +66,15 @@ export class TestStack {
    */
   static async start(options: TestStackOptions = {}): Promise<TestStack> {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-stack-test-'));
-    const ownPostgres = options.ownPostgres ? await startTestPostgres() : undefined;
+    const ownPostgres = options.ownPostgres ? await startTestPostgres(options.postgresUnder) : undefined;
     if (ownPostgres) await migrate(ownPostgres.url);
-    const [nats, database] = await Promise.all([startTestNats(), ownPostgres ?? createTestDatabase()]);
-    const env = await serviceEnvironment(folder, options, database.url, nats.url);
-    const stack = new TestStack(folder, env, nats, database, ownPostgres);
+    const [nats, database] = await Promise.all([startTestNats(options.natsUnder), ownPostgres ?? createTestDatabase()]);
+    const lines = options.proxied
+      ? { nats: await TcpProxy.to(nats.url), postgres: await TcpProxy.to(database.url) }
+      : undefined;
+    const databaseUrl = lines?.postgres.url(database.url) ?? database.url;
+    const env = await serviceEnvironment(folder, options, databaseUrl, lines?.nats.url(nats.url) ?? nats.url);
+    const stack = new TestStack(folder, env, nats, database, ownPostgres, lines);
     try {
       const { services = ['gateway', 'scheduler', 'metrics'], workers = 1 } = options;
       const starting = services.map(async (kind) => {
@@ -96,6 +113,16 @@ export class TestStack {
     return this.ownPostgres;
   }
 
+  /** Between all services and NATS, where it was asked for. */
+  get natsLine(): TcpProxy {
+    return this.line('nats');
+  }
+
+  /** Between all services and Postgres, where it was asked for. */
+  get postgresLine(): TcpProxy {
+    return this.line('postgres');
+  }
+
   /** Starts one more worker and waits until it is ready. */
   async addWorker(env: NodeJS.ProcessEnv = {}): Promise<TestService> {
     const port = await findFreePort();
@@ -114,12 +141,23 @@ export class TestStack {
     const services = [...this.others.values(), ...this.workers];
     await Promise.all(services.map((service) => service.stop()));
     await leaveForReport(services.map((service) => service.lastLines(LINES_ON_FAILURE)));
+    await Promise.all([this.lines?.nats.close(), this.lines?.postgres.close()]);
     await this.nats.stop();
     await this.database.drop();
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  private service(kind: ServiceKind): TestService {
+  private line(name: keyof Lines): TcpProxy {
+    if (!this.lines) throw new Error('start the stack with proxied: true');
+    return this.lines[name];
+  }
+
+  has(kind: Exclude<ServiceKind, 'step-worker'>): boolean {
+    return this.others.has(kind);
+  }
+
+  /** One that is not a worker. */
+  service(kind: Exclude<ServiceKind, 'step-worker'>): TestService {
     const service = this.others.get(kind);
     if (!service) throw new Error(`this stack was started without ${kind}`);
     return service;

@@ -22,9 +22,9 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-/** Starts a nats-server with JetStream on a folder of its own. Give it back with `stop` in `afterAll`. */
-export async function startTestNats(): Promise<TestNats> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-nats-'));
+/** Starts a nats-server with JetStream on a folder of its own. Give it back with `stop` in `afterAll`. `under`: a disk. */
+export async function startTestNats(under = tmpdir()): Promise<TestNats> {
+  const folder = await mkdtemp(join(under, 'sluice-test-nats-'));
   const program = testVariable('natsServer');
   let server: EmbeddedNats = await startNatsServer({ program, folder });
   const { url, monitorUrl, port, monitorPort } = server;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Client, type QueryResultRow } from 'pg';
 import { type EmbeddedPostgres, startPostgres } from '#shared/runtime/embedded/postgres';
 import { removePlacement } from '#shared/runtime/embedded/postgres-placement';
+import { isAlive } from './processes';
 import type { TestDatabase } from './test-database';
 
 /** A Postgres server of one spec's own, that may be killed. Its database is empty at first. */
@@ -15,11 +16,13 @@ export interface TestPostgres extends TestDatabase {
   kill(): Promise<void>;
   /** Starts it again on the same port and data. */
   start(): Promise<void>;
+  /** Whether it runs: it may have ended by itself. */
+  isRunning(): Promise<boolean>;
 }
 
-/** Starts a Postgres on a folder and a port of its own. Give it back with `drop` in `afterAll`. */
-export async function startTestPostgres(): Promise<TestPostgres> {
-  const outer = await mkdtemp(join(tmpdir(), 'sluice-test-postgres-'));
+/** Starts a Postgres on a folder and a port of its own. Give it back with `drop` in `afterAll`. `under`: a disk for it. */
+export async function startTestPostgres(under = tmpdir()): Promise<TestPostgres> {
+  const outer = await mkdtemp(join(under, 'sluice-test-postgres-'));
   const folder = join(outer, 'postgres');
   let server: EmbeddedPostgres = await startPostgres({ folder, throwaway: true });
   const { url, port } = server;
@@ -47,6 +50,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
     async start() {
       server = await startPostgres({ folder, port, throwaway: true });
     },
+    isRunning: () => isAlive(server.pid),
     async drop() {
       await server.stop();
       await removePlacement(folder);

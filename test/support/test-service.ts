@@ -89,9 +89,10 @@ export class TestService {
     return this.running?.exited;
   }
 
-  /** What it has said last, for the report of a failed test. */
+  /** What it has said last, for the report of a failed test, without what failpoints told by the thousand. */
   lastLines(count: number): string {
     return this.lines
+      .filter((line) => !line.includes('"action":"tell"'))
       .slice(-count)
       .map((line) => `  ${this.name} | ${line}`)
       .join('\n');

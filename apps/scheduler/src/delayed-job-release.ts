@@ -1,3 +1,4 @@
+import { failpoint } from '#shared/runtime/failpoints';
 import type { Logger } from '#shared/runtime/logger';
 import type { DueJobs } from '#shared/store/jobs/due-jobs';
 import type { PipelineStore } from '#shared/store/jobs/pipeline-store';
@@ -20,6 +21,7 @@ export class DelayedJobRelease {
   async runOnce(): Promise<number> {
     const askedAtMs = performance.now();
     const jobs = await this.due.release(BATCH);
+    if (jobs.length > 0) failpoint('scheduler.released');
     for (const job of jobs) {
       const pipeline = this.pipelines.peek(job.pipelineHash) ?? (await this.pipelines.get(job.pipelineHash));
       const { id: jobId, priority, opened: steps, dispatchedAt: at, data, version } = job;

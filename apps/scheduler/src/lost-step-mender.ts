@@ -5,6 +5,7 @@ import { PRIORITIES, type Priority } from '#shared/domain/status';
 import { NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
 import type { JobDraft, Micros, StepRow } from '#shared/domain/turn/job-draft';
 import { mendSteps } from '#shared/domain/turn/mend';
+import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { Logger } from '#shared/runtime/logger';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -44,6 +45,7 @@ export class LostStepMender {
 
   /** One look. @returns in how many milliseconds to look again */
   async runOnce(): Promise<number> {
+    if (!guardHolds('scheduler.sweeps')) return this.deps.lookMs;
     await this.lookAtFrontiers();
     let mended = 0;
     for (let page = 0; page < PAGES_A_LOOK; page += 1) {
@@ -106,6 +108,7 @@ export class LostStepMender {
     });
     if (!applied || applied.result === NO_STEPS) return 0;
     const { draft, result: steps } = applied;
+    failpoint('scheduler.mended', job.id);
     const { run, priority, dispatchedAt } = draft.job;
     await dispatch.send({ jobId: job.id, run, priority, pipeline, steps, at: dispatchedAt ?? 0, read: true });
     return stepsIn(steps).length;

@@ -1,3 +1,4 @@
+import { failpoint } from '#shared/runtime/failpoints';
 import type { Logger } from '#shared/runtime/logger';
 import { releaseParked, releaseRetry } from '#shared/domain/turn/mend';
 import { stepBit } from '#shared/domain/step-set';
@@ -46,6 +47,7 @@ export class RetryRelease {
       steps.map(async ({ jobId, idx }) => {
         const applied = await this.transactions.run({ jobId, apply: (draft) => release(draft, idx) });
         if (!applied?.result) return;
+        failpoint('scheduler.retry_released', jobId, idx);
         const { draft, pipeline } = applied;
         const { run, priority } = draft.job;
         const dispatch = { jobId, run, priority, pipeline, steps: stepBit(idx), at: draft.now, read: true };

@@ -10,6 +10,7 @@ import { secretNamesIn } from '#shared/contracts/handlers/text-or-secret';
 import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { ServiceConfig } from '#shared/runtime/config';
 import type { DrainLimits } from '#shared/runtime/drain';
+import { guardHolds } from '#shared/runtime/failpoints';
 import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -182,9 +183,8 @@ export class StepWorker {
   private async handBackAll(): Promise<void> {
     const { id } = this.lease.current;
     if (!this.database.isInitialized || id === '') return this.lease.stop();
-    for (const step of await this.registry.runningOf(id)) {
-      await this.settlement.handBack(step.jobId, step.idx, id, step.epoch);
-    }
+    const left = await this.registry.runningOf(id);
+    await Promise.all(left.map((step) => this.settlement.handBack(step.jobId, step.idx, id, step.epoch)));
     await this.recorder.flush();
     await this.settlement.close();
     await this.lease.stop();
@@ -218,6 +218,7 @@ export class StepWorker {
 
   /** Holds off the redelivery of what takes long. While this loop stands still, the keeper does. */
   private sayWorking(everyMs: number): void {
+    if (!guardHolds('worker.says_working')) return;
     const now = performance.now();
     for (const turn of this.turns.all()) {
       if (now - turn.lastSignOfWorkMs < everyMs * 0.75) continue;
@@ -226,14 +227,18 @@ export class StepWorker {
     }
   }
 
-  /** Rows that say this worker runs them, though it does not: the reply that granted them was lost. */
+  /**
+   * Rows that say this worker runs them, though it does not: the reply that granted them was lost. All at once, in one
+   * commit: a lost reply may have granted hundreds.
+   */
   private async handBackUnknown(incarnation: Incarnation): Promise<void> {
-    for (const step of await this.registry.runningOf(incarnation.id)) {
-      if (this.turns.hasJob(step.jobId)) continue;
-      if (await this.settlement.handBack(step.jobId, step.idx, incarnation.id, step.epoch)) {
-        this.context.log.warn({ job: step.jobId, step: step.idx }, 'handed back a step that this worker does not run');
-      }
-    }
+    const running = await this.registry.runningOf(incarnation.id);
+    const unknown = running.filter((step) => !this.turns.hasJob(step.jobId));
+    const handedBack = await Promise.all(
+      unknown.map((step) => this.settlement.handBack(step.jobId, step.idx, incarnation.id, step.epoch)),
+    );
+    const steps = handedBack.filter(Boolean).length;
+    if (steps > 0) this.context.log.warn({ steps }, 'handed back steps that this worker does not run');
   }
 
   private dieOfStuckStep(step: string, job: string): void {

@@ -1,5 +1,6 @@
 import type { JobView } from '#shared/contracts/job';
 import { Conflict, Unavailable } from '#shared/domain/errors';
+import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobSubmission, SubmitOutcome } from '#shared/store/jobs/job-submission';
 import { freshView } from './fresh-view';
@@ -41,7 +42,9 @@ export class SubmitJobs {
     const askedAtMs = performance.now();
     const settled = await this.storeAll(checked);
     const created = settled.flatMap((each) => (each.kind === 'created' ? each.stored : []));
+    if (created.length > 0) failpoint('gateway.stored');
     this.announcer.announce(created, askedAtMs);
+    if (created.length > 0) failpoint('gateway.announced');
     return this.show(await this.findFirst(submissions, settled));
   }
 
@@ -60,7 +63,10 @@ export class SubmitJobs {
 
   private async store(ready: Ready, late: Promise<never>): Promise<Settled> {
     try {
-      const outcome = await Promise.race([this.submission.submit(ready.job), late]);
+      const stored = this.submission.submit(ready.job);
+      const outcome = guardHolds('gateway.answers_after_commit')
+        ? await Promise.race([stored, late])
+        : unstored(stored);
       switch (outcome.kind) {
         case 'created':
           return { kind: 'created', stored: storedJob(ready, outcome) };
@@ -111,6 +117,13 @@ const asFailure = (failure: unknown): { readonly failure: unknown } => ({ failur
 function storedJob({ job, plan }: Ready, outcome: Created): StoredJob {
   const view = freshView(job, outcome, plan.stored);
   return { job, pipeline: plan.stored, view, dispatchedAt: outcome.dispatchedAt };
+}
+
+/** What is answered where a test has this service lie. */
+function unstored(stored: Promise<unknown>): Created {
+  stored.catch(() => undefined);
+  const now = new Date();
+  return { kind: 'created', status: 'pending', dispatchedAt: now.getTime() * 1_000, createdAt: now, eta: null };
 }
 
 const commitInDoubt = (): Unavailable =>

@@ -1,3 +1,4 @@
+import { guardHolds } from '#shared/runtime/failpoints';
 import { NO_SLOT, TurnSlots } from '../keeper/turn-slots';
 import type { ActiveTurn } from './active-turn';
 
@@ -54,7 +55,7 @@ export class ActiveTurns {
 
   /** At most one step that has crashed a worker runs at a time: if it does so again, no other is blamed. */
   mayTakeSuspect(): boolean {
-    return this.suspects === 0;
+    return this.suspects === 0 || !guardHolds('worker.suspects_apart');
   }
 
   setSuspect(turn: ActiveTurn, suspect: boolean): void {

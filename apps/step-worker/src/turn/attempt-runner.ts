@@ -4,6 +4,7 @@ import type { JsonObject } from '#shared/domain/json';
 import type { StepDefinition } from '#shared/domain/pipeline';
 import { NO_STEPS } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
+import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { type BegunStep, type StepLabel, stepLabel, type TurnSlots } from '../keeper/turn-slots';
@@ -56,7 +57,8 @@ export class AttemptRunner {
     const { startedAt, end } = this.deps.meter.start();
     // Reading takes time: the lease may have been lost, or the job cancelled, since the begin was granted.
     const { grantedBy } = current;
-    if (turn.cancelled || grantedBy !== this.deps.lease.current || !grantedBy.isValid()) {
+    const isGranted = grantedBy === this.deps.lease.current && grantedBy.isValid();
+    if (turn.cancelled || (!isGranted && guardHolds('worker.lease_at_begin'))) {
       return { kind: 'stopped', reason: 'stale', measured: end() };
     }
     turn.startedAt = startedAt;
@@ -98,6 +100,7 @@ export class AttemptRunner {
     turn.abort = (reason) => execution.stop(new AttemptStopped(reason));
     slots.began(turn.slot, begunStep(turn, step, idx), performance.now());
     if (turn.fast && !turn.recorded) this.deps.settlement.began(turn);
+    failpoint('worker.begins', jobId, idx, epoch);
     try {
       return { ended: await execution.run(), own: figuresOf(execution) };
     } finally {

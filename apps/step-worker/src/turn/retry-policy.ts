@@ -2,6 +2,7 @@ import type { StepDefinition } from '#shared/domain/pipeline';
 import type { RetryDecision } from '#shared/domain/turn/end-attempt';
 import { retryDelayMs } from '#shared/domain/turn/retry-delay';
 import type { StepError } from '#shared/domain/turn/job-draft';
+import { guardHolds } from '#shared/runtime/failpoints';
 
 /** Messages that workers keep through back-offs, all workers together: half of what a consumer may have out. */
 export const MOST_RESTING = 25_000;
@@ -34,5 +35,6 @@ export function decideRetry(
 ): RetryDecision {
   if (error.kind === 'permanent' || retryCount >= step.max_retries) return { kind: 'final' };
   const delayMs = retryDelayMs(step.back_off, retryCount + 1, random(), leastMs);
-  return { kind: 'retry', delayMs, viaScheduler: !mayRest(delayMs, limits) };
+  const leaves = !mayRest(delayMs, limits) && guardHolds('worker.long_waits_leave');
+  return { kind: 'retry', delayMs, viaScheduler: leaves };
 }

@@ -4,6 +4,7 @@ import { isLimited } from '#shared/domain/pipeline';
 import { isSubset, NO_STEPS, stepBit, stepsIn } from '#shared/domain/step-set';
 import type { AttemptResult, Measured } from '#shared/domain/turn/end-attempt';
 import type { StepError } from '#shared/domain/turn/job-draft';
+import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { Logger } from '#shared/runtime/logger';
 import { isPassingDatabaseError } from '#shared/store/database-error';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -77,9 +78,10 @@ export class TurnRunner {
       this.garbage += 1;
       const { queue, priority, streamSeq } = delivery;
       this.deps.log.warn({ queue, priority, stream_seq: streamSeq, so_far: this.garbage }, 'not a turn: terminated');
-      endTurn(delivery, { kind: 'garbage' });
+      endTurn(delivery, guardHolds('worker.terminates_garbage') ? { kind: 'garbage' } : { kind: 'handed_back' });
       return null;
     }
+    if (!guardHolds('worker.acks_after_commit')) delivery.ack();
     return this.go(delivery, message);
   }
 
@@ -145,7 +147,7 @@ export class TurnRunner {
   private isUnread({ message, delivery, deliveredUnder }: ActiveTurn, pipeline: StoredPipeline): boolean {
     const step = pipeline.definition.steps[message.head];
     return (
-      delivery.deliveryCount === 1 &&
+      (delivery.deliveryCount === 1 || !guardHolds('worker.redelivery_reads')) &&
       !message.read &&
       message.run === 1 &&
       message.at > deliveredUnder.horizon &&
@@ -156,7 +158,9 @@ export class TurnRunner {
 
   /** The lease under which the begin was granted must be unbroken, and the job not cancelled. */
   private mayBegin(turn: ActiveTurn, current: CurrentAttempt): boolean {
-    return !turn.cancelled && current.grantedBy === this.deps.lease.current && current.grantedBy.isValid();
+    const { grantedBy } = current;
+    const isGranted = grantedBy === this.deps.lease.current && grantedBy.isValid();
+    return !turn.cancelled && (isGranted || !guardHolds('worker.lease_at_begin'));
   }
 
   private async claim(turn: ActiveTurn, pipeline: StoredPipeline): Promise<TurnEnding | null> {
@@ -192,6 +196,7 @@ export class TurnRunner {
         return DONE;
       case 'taken': {
         const { idx, epoch, attempt } = result;
+        failpoint('worker.claimed', draft.job.id, idx, epoch);
         turn.current = { idx, epoch, attempt, grantedBy };
         turn.recorded = true;
         reporter.changed(draft, pipeline, applied.statusBefore, [reporter.started(draft, idx, attempt)], null);
@@ -207,6 +212,7 @@ export class TurnRunner {
     current: CurrentAttempt,
     ended: Ended,
   ): Promise<TurnEnding | null> {
+    failpoint('worker.attempt_ended', turn.message.job_id, current.idx, current.epoch);
     this.deps.settlement.ended(turn);
     await turn.recording;
     turn.recording = undefined;
@@ -254,9 +260,11 @@ export class TurnRunner {
     const steps = turn.unrecorded;
     const settled = await settlement.settleFast(turn, pipeline);
     if (settled.kind === 'stale') return this.staleEnding(turn);
+    failpoint('worker.settled', turn.message.job_id, steps[0]?.idx);
     reporter.fastSettled(turn.message.job_id, pipeline, settled, steps, turn.shown);
     turn.shown = NO_STEPS;
     await opened.publish(turn, pipeline, settled.opened, settled.dispatchedAt);
+    failpoint('worker.published', turn.message.job_id);
     if (settled.kept === null) return DONE;
     turn.current = { idx: settled.kept, epoch: 1, attempt: 1, grantedBy };
     turn.recorded = true;
@@ -282,12 +290,14 @@ export class TurnRunner {
     if (!applied) return DONE;
     const { result, draft } = applied;
     if (result.kind === 'stale') return this.staleEnding(turn);
+    failpoint('worker.settled', draft.job.id, current.idx, current.epoch);
     const { kept, retry } = result;
     const keptIdx = kept?.idx ?? null;
     reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, current.idx, retry), keptIdx);
     if (attempted.kind === 'failed') this.logFailure(turn, step?.name ?? '', current, attempted.error);
     if (step && isLimited(step)) this.deps.onTokensFree();
     await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
+    failpoint('worker.published', draft.job.id);
     if (retry?.kind === 'retry') {
       if (!retry.viaScheduler) return { kind: 'rest', delayMs: retry.delayMs };
       if (retry.delayMs < SOON_MS) this.deps.onRetryDueSoon();

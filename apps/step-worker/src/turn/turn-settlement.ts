@@ -1,8 +1,16 @@
 import { isLimited } from '#shared/domain/pipeline';
 import { hasStep, NO_STEPS, stepBit, type StepSet } from '#shared/domain/step-set';
 import { claimStep, type ClaimOutcome } from '#shared/domain/turn/claim';
-import { endAttempt, type AttemptResult, type Measured, type SettleOutcome } from '#shared/domain/turn/end-attempt';
+import {
+  endAttempt,
+  type AttemptKey,
+  type AttemptResult,
+  type Measured,
+  type SettleOutcome,
+} from '#shared/domain/turn/end-attempt';
+import type { JobDraft, Micros } from '#shared/domain/turn/job-draft';
 import { handBack } from '#shared/domain/turn/mend';
+import { guardHolds } from '#shared/runtime/failpoints';
 import type { Database } from '#shared/store/database';
 import { isPassingDatabaseError } from '#shared/store/database-error';
 import { FastSettlement, type FastSettle, type FastSettled, type FastStep } from '#shared/store/jobs/fast-settlement';
@@ -15,6 +23,7 @@ import type { ActiveTurns } from './active-turns';
 
 /** A turn yields after this long, so that one long job does not keep a slot from others: it publishes its next step. */
 const LONGEST_TURN_MS = 10_000;
+const NO_LEASES: ReadonlyMap<string, Micros> = new Map();
 /** Between two tries of a write while the database is away. */
 const TRY_AGAIN_MS = 500;
 
@@ -86,7 +95,7 @@ export class TurnSettlement {
           head,
           worker: grantedBy.id,
           isOwn: (worker) => lease.isOwn(worker),
-          leases,
+          leases: guardHolds('worker.claim_heeds_lease') ? leases : NO_LEASES,
           pools,
           knows: (idx) => turns.knows(jobId, idx, turn),
           mayTakeSuspect: () => turns.mayTakeSuspect(),
@@ -112,13 +121,15 @@ export class TurnSettlement {
     return this.persist(turn, () =>
       this.transactions.run({
         jobId,
-        apply: (draft, { pools }) => endAttempt(draft, key, result, measured, pools, (idx) => hasStep(keepable, idx)),
+        apply: (draft, { pools }) =>
+          endAttempt(draft, fenced(key, draft), result, measured, pools, (idx) => hasStep(keepable, idx)),
       }),
     );
   }
 
   /** Gives a step's row up unfinished, so that another worker can take it at once. */
   async handBack(jobId: string, idx: number, worker: string, epoch: number | null): Promise<boolean> {
+    if (!guardHolds('worker.hands_back')) return false;
     const applied = await this.transactions.run({
       jobId,
       apply: (draft, { pools }) => handBack(draft, idx, worker, epoch, pools),
@@ -170,7 +181,8 @@ export class TurnSettlement {
         return await write();
       } catch (error) {
         turn.inDoubt = true;
-        if (!isPassingDatabaseError(error) || this.deps.isDraining()) throw error;
+        const mayPass = isPassingDatabaseError(error) && guardHolds('worker.writes_again');
+        if (!mayPass || this.deps.isDraining()) throw error;
         await new Promise((resolve) => setTimeout(resolve, TRY_AGAIN_MS));
       }
     }
@@ -194,6 +206,13 @@ export class TurnSettlement {
     if (!lane) throw new Error('no lane');
     return lane;
   }
+}
+
+/** What the settlement believes; without the guard, whatever the row says. */
+function fenced(key: AttemptKey, draft: JobDraft): AttemptKey {
+  if (guardHolds('worker.settle_is_fenced')) return key;
+  const row = draft.rows.get(key.idx);
+  return { ...key, fast: key.fast && !row, epoch: row?.epoch ?? key.epoch };
 }
 
 const keepableSteps = new WeakMap<StoredPipeline, Map<number, StepSet>>();

@@ -1,4 +1,5 @@
 import type { NatsBus } from '#shared/bus/nats-bus';
+import { guardHolds } from '#shared/runtime/failpoints';
 
 interface HeldEnd {
   readonly reply: string;
@@ -50,6 +51,7 @@ export class AckGate {
 
   /** The store is another one: nothing delivered so far can be ended any more. */
   forget(): void {
+    if (!guardHolds('bus.acks_know_their_store')) return;
     this.current += 1;
     this.held.length = 0;
   }

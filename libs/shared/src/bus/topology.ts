@@ -28,6 +28,7 @@ import {
   StreamConflictError,
 } from '#shared/bus/jetstream-errors';
 import type { NatsBus } from '#shared/bus/nats-bus';
+import { guardHolds } from '#shared/runtime/failpoints';
 
 export interface TopologyOptions {
   readonly queues: readonly string[];
@@ -44,6 +45,7 @@ const CALL_LIMIT_MS = 5_000;
 const DUPLICATE_WINDOW_MS = 120_000;
 /** Nak'd messages in back-off count too; the default of 1,000 would let them block everything new. */
 const MAX_ACK_PENDING = 50_000;
+const NATS_MAX_ACK_PENDING = 1_000;
 /** A backlog beyond this is refused: its jobs stay in Postgres and get their messages later. */
 const MAX_MESSAGES = 10_000_000;
 const MAX_DEAD_MESSAGES = 1_000_000;
@@ -152,7 +154,7 @@ async function ensureConsumer(
   const wanted = {
     ack_wait: nanos(ackWaitMs),
     max_deliver: -1,
-    max_ack_pending: MAX_ACK_PENDING,
+    max_ack_pending: guardHolds('bus.roomy_consumers') ? MAX_ACK_PENDING : NATS_MAX_ACK_PENDING,
     filter_subject: workSubject(queue, priority),
     description: `Sluice: hands turns of queue "${queue}", priority ${priority}, to step workers.`,
   } satisfies Partial<ConsumerUpdateConfig>;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { formatDuration } from '#shared/domain/duration';
 import { ENVIRONMENT, ENVIRONMENT_OF_OTHERS, type LogLevel } from '#shared/runtime/environment';
+import type { Failpoints } from '#shared/runtime/failpoints';
 
 export type ServiceName = 'gateway' | 'scheduler' | 'step-worker' | 'metrics';
 
@@ -35,6 +36,8 @@ export interface ServiceConfig {
   readonly allowedHosts: readonly string[];
   /** Where `npm start` says what it runs; null for a service that was started alone. */
   readonly stackFile: string | null;
+  /** Armed by tests alone. */
+  readonly failpoints: Failpoints;
   /** A module with handlers beside those that ship; null in production. */
   readonly handlersModule: string | null;
   /** Fixed in production, shortened by tests. */
@@ -96,6 +99,7 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     allowedOrigins: env.SLUICE_ALLOWED_ORIGINS,
     allowedHosts: env.SLUICE_ALLOWED_HOSTS,
     stackFile: env.SLUICE_INTERNAL_STACK_FILE ?? null,
+    failpoints: env.SLUICE_INTERNAL_FAILPOINTS,
     handlersModule: env.SLUICE_INTERNAL_HANDLERS ?? null,
     leaseMs: env.SLUICE_INTERNAL_LEASE,
     stuckAfterMs: env.SLUICE_INTERNAL_STUCK_AFTER,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { isQueueName, QUEUE_NAME_RULE } from '#shared/contracts/subjects';
 import { DURATION_FORMS, formatDuration, MAX_DURATION_MS, parseDuration } from '#shared/domain/duration';
+import { parseFailpoints } from '#shared/runtime/failpoints';
 
 /** A field that reads a duration, in milliseconds, within the bounds. */
 function duration(fallback: string, minMs: number, maxMs = MAX_DURATION_MS) {
@@ -92,6 +93,19 @@ const hosts = z
   .transform((text) => listOf(text, ','))
   .refine((entries) => entries.every((entry) => !/[\s/@]/.test(entry)), 'expected host names separated by commas');
 
+const failpoints = z
+  .string()
+  .default('')
+  .transform((text, context) => {
+    try {
+      return parseFailpoints(text);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -131,6 +145,7 @@ export const ENVIRONMENT = z.object({
   SLUICE_ALLOWED_ORIGINS: origins.describe('foreign origins that browsers may call from, separated by commas'),
   SLUICE_ALLOWED_HOSTS: hosts.describe('names by which the gateway may be called without keys, besides localhost'),
   SLUICE_INTERNAL_STACK_FILE: z.string().optional().describe('where `npm start` says what it runs'),
+  SLUICE_INTERNAL_FAILPOINTS: failpoints.describe('where the service is to die or stop, and guards to take away'),
   SLUICE_INTERNAL_LEASE: duration('10s', 100).describe('how long a worker may go without renewing its lease'),
   SLUICE_INTERNAL_HANDLERS: z.string().optional().describe('a CommonJS module whose `handlers` are used as well'),
   SLUICE_INTERNAL_STUCK_AFTER: duration('30s', 100).describe('how long a step may go on after it was told to stop'),

@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigError, loadConfig, type ServiceConfig, type ServiceName } from '#shared/runtime/config';
 import { Drain } from '#shared/runtime/drain';
+import { armFailpoints } from '#shared/runtime/failpoints';
 import { createLogger, type Logger } from '#shared/runtime/logger';
 import { NestLogger } from '#shared/runtime/nest-logger';
 
@@ -69,6 +70,7 @@ export async function runService(definition: ServiceDefinition): Promise<void> {
     return;
   }
   const log = createLogger({ service: config.service, level: config.logLevel });
+  armFailpoints(config.failpoints, log);
   const drain = new Drain({ log, graceMs: config.graceMs });
   drain.listen();
   try {

@@ -5,9 +5,10 @@ import type { JobStatus } from '#shared/domain/status';
 import { isSubset, NO_STEPS, stepBit, stepSetOf, stepsIn, type StepSet } from '#shared/domain/step-set';
 import type { Measured } from '#shared/domain/turn/end-attempt';
 import type { Micros } from '#shared/domain/turn/job-draft';
+import { guardHolds } from '#shared/runtime/failpoints';
 import { execute } from '#shared/store/database';
 import { GroupCommit } from '#shared/store/group-commit';
-import { FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
+import { FAST_SETTLE, UNFENCED_FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
 import { LaneClient } from '#shared/store/lane-client';
 
 /** A step that this turn has run without reading anything, or still runs. */
@@ -110,7 +111,8 @@ export class FastSettlement {
   private async commit(lane: LaneClient, items: FastSettle[]): Promise<FastSettled[]> {
     // Locks are taken in this order: by id, as every other batch takes them.
     const sorted = [...items].sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
-    const rows = await lane.run((client) => execute<SettledRow>(client, FAST_SETTLE, this.columns(sorted)));
+    const statement = guardHolds('worker.settle_is_fenced') ? FAST_SETTLE : UNFENCED_FAST_SETTLE;
+    const rows = await lane.run((client) => execute<SettledRow>(client, statement, this.columns(sorted)));
     const byJob = new Map(rows.map((row) => [row.id, row]));
     return items.map((item) => {
       const row = byJob.get(item.jobId);

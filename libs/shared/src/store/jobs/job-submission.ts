@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import { storableJsonText } from '#shared/domain/json';
 import type { NewJob } from '#shared/domain/new-job';
 import type { JobStatus } from '#shared/domain/status';
+import { guardHolds } from '#shared/runtime/failpoints';
 import { execute, type NamedStatement, withClient } from '#shared/store/database';
 import { GroupCommit } from '#shared/store/group-commit';
 
@@ -155,7 +156,7 @@ function columnsOf(jobs: NewJob[]): unknown[] {
     jobs.map((job) => job.description),
     jobs.map((job) => job.etaSeconds),
     jobs.map((job) => job.countdown),
-    jobs.map((job) => job.idempotencyKey),
+    jobs.map((job) => (guardHolds('store.keys_are_kept') ? job.idempotencyKey : null)),
     jobs.map((job) => job.requestHash),
   ];
 }

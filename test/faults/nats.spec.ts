@@ -1,0 +1,7 @@
+import { describeRow, sharedStack } from './scenario';
+import { natsKilled, storeLost } from './scenarios/nats-killed';
+
+const stack = sharedStack(natsKilled);
+
+describeRow(natsKilled, { stack });
+describeRow(storeLost, { stack });

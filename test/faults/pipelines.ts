@@ -1,0 +1,29 @@
+/** What the jobs of all rows go through. */
+export const PIPELINES = `
+retry: { max_retries: 0 }
+pipelines:
+  three:
+    description: steps that take a moment each, so that a fault finds many of them at work
+    steps:
+      - { name: one, uses: noop, options: { duration_ms: 10 } }
+      - { name: two, uses: noop, options: { duration_ms: 10 } }
+      - { name: three, uses: noop, options: { duration_ms: 10 } }
+  claimed:
+    description: limited steps, which are claimed before they begin; retries that a crash must not use up
+    steps:
+      - { name: one, uses: noop, concurrency: 500, max_retries: 3, options: { duration_ms: 5 } }
+      - { name: two, uses: noop, concurrency: 500, max_retries: 3, options: { duration_ms: 5 } }
+      - { name: three, uses: noop, concurrency: 500, max_retries: 3, options: { duration_ms: 5 } }
+  slow: { steps: [{ name: one, uses: noop, options: { duration_ms: 1500 } }] }
+  slow_claimed: { steps: [{ name: one, uses: noop, concurrency: 10, options: { duration_ms: 1500 } }] }
+  short:
+    steps:
+      - { name: one, uses: noop, options: { duration_ms: 40 } }
+      - { name: two, uses: noop, options: { duration_ms: 40 } }
+  long: { steps: [{ name: long, uses: noop, options: { duration_ms: 2500 } }] }
+  waiting:
+    description: the wait is longer than a nak may carry, and than the test takes
+    steps:
+      - { name: one, uses: noop, max_retries: 1, back_off_seconds: 120, options: { fail_attempts: 1 } }
+  fresh: { steps: [{ name: one, uses: noop }, { name: two, uses: noop }] }
+`;

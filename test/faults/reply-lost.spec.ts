@@ -1,0 +1,4 @@
+import { describeRow } from './scenario';
+import { replyLost } from './scenarios/reply-lost';
+
+describeRow(replyLost);

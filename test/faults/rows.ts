@@ -1,0 +1,35 @@
+import { describeRow } from './scenario';
+import { natsDiskFull, postgresDiskFull } from './scenarios/disk-full';
+import { garbage } from './scenarios/garbage';
+import { killedAfterCommit } from './scenarios/killed-between-commits';
+import { killedBeforeCommit } from './scenarios/killed-before-commit';
+import { longWaits } from './scenarios/long-waits';
+import { natsKilled, storeLost } from './scenarios/nats-killed';
+import { replyLost } from './scenarios/reply-lost';
+import { rollingRestarts } from './scenarios/rolling-restarts';
+import { blackHole, natsDown } from './scenarios/servers-away';
+import { gatewayKilled, postgresStopped } from './scenarios/submissions';
+import { workerFrozen } from './scenarios/worker-frozen';
+import { workersKilled } from './scenarios/worker-killed';
+
+type Options = Parameters<typeof describeRow>[1];
+
+/** Every row of the table of faults that has a test, in its order. */
+export const ROWS: readonly (readonly [row: number, describe: (options: Options) => void])[] = [
+  [1, (options) => describeRow(workersKilled, options)],
+  [2, (options) => describeRow(killedAfterCommit, options)],
+  [3, (options) => describeRow(killedBeforeCommit, options)],
+  [4, (options) => describeRow(gatewayKilled, options)],
+  [6, (options) => describeRow(workerFrozen, options)],
+  [7, (options) => describeRow(natsKilled, options)],
+  [8, (options) => describeRow(storeLost, options)],
+  [9, (options) => describeRow(natsDown, options)],
+  [10, (options) => describeRow(postgresStopped, options)],
+  [11, (options) => describeRow(replyLost, options)],
+  [12, (options) => describeRow(blackHole, options)],
+  [14, (options) => describeRow(garbage, options)],
+  [15, (options) => describeRow(longWaits, options)],
+  [18, (options) => describeRow(rollingRestarts, options)],
+  [20, (options) => describeRow(postgresDiskFull, options)],
+  [20, (options) => describeRow(natsDiskFull, options)],
+];

@@ -1,0 +1,74 @@
+import { judge, SPOTLESS, submitMany, untilStreamEmpty, type Verdict } from '../oracle';
+import type { FaultStage } from '../fault-stage';
+import type { Scenario } from '../scenario';
+import { runningOfDead } from './worker-killed';
+
+interface AfterCommit {
+  readonly verdict: Verdict;
+  readonly stuck: number;
+  /** (job, step) pairs whose effect was committed when a worker died. */
+  readonly committed: number;
+  /** Those of them whose handler was called again. */
+  readonly secondEffects: number;
+}
+
+/** Steps of these jobs that are recorded as completed. */
+async function effectsOf({ stack }: FaultStage, jobs: readonly string[]): Promise<string[]> {
+  const rows = await stack.query<{ key: string }>(
+    `SELECT job_id || ':' || idx AS key FROM attempts JOIN unnest($1::uuid[]) AS id ON id = job_id WHERE outcome = 'completed'`,
+    [jobs],
+  );
+  return rows.map(({ key }) => key);
+}
+
+/** Row 2. */
+export const killedAfterCommit: Scenario<AfterCommit> = {
+  row: 2,
+  title: 'a worker is killed after a commit, before it publishes or acks',
+  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'] }),
+
+  async provoke(stage, { size, random }) {
+    const { stack, isControl } = stage;
+    // The one that lives on was there before the jobs: so it may take a first delivery unread.
+    const [victim] = stack.workers;
+    if (!victim) throw new Error('there is no worker');
+    const committed = new Set<string>();
+    const accepted: string[] = [];
+    for (let kill = 1; kill <= (isControl ? 1 : 2 * size); kill += 1) {
+      const point = isControl ? 'worker.published' : random.pick(['worker.settled', 'worker.published'] as const);
+      const died = await stage.armToDie(victim, point, random.int(1, 60));
+      accepted.push(...(await submitMany(stack, 400)));
+      await died();
+      await runningOfDead(stage, victim.pid);
+      for (const key of await effectsOf(stage, accepted)) committed.add(key);
+    }
+    const begunBefore = stage.begins().length;
+    await stage.arm(victim);
+    const stuck = await stage.untilAtRest(accepted);
+    await untilStreamEmpty(stack);
+    expect(begunBefore).toBeGreaterThan(0);
+    const begins = new Map<string, number>();
+    for (const { job, step } of stage.begins()) begins.set(`${job}:${step}`, (begins.get(`${job}:${step}`) ?? 0) + 1);
+    return {
+      stuck,
+      verdict: await judge(stack, accepted, 3),
+      committed: committed.size,
+      secondEffects: [...committed].filter((key) => (begins.get(key) ?? 0) > 1).length,
+    };
+  },
+
+  check({ verdict, stuck, committed, secondEffects }) {
+    expect(committed).toBeGreaterThan(0);
+    expect(secondEffects).toBe(0);
+    expect(stuck).toBe(0);
+    expect(verdict).toMatchObject(SPOTLESS);
+  },
+
+  controls: [
+    {
+      guards: ['worker.redelivery_reads'],
+      outcome: 'what was committed begins again',
+      red: ({ secondEffects }) => expect(secondEffects).toBeGreaterThan(0),
+    },
+  ],
+};
