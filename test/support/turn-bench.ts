@@ -82,6 +82,7 @@ export class TurnBench {
         run: async (turn: ActiveTurn, _: unknown, { idx, epoch }: CurrentAttempt) => {
           this.story.push(`run ${idx}@${epoch}`);
           this.during(turn);
+          turn.endedAtMs = performance.now();
           return { ...(this.ends.shift() ?? DONE), measured: MEASURED };
         },
       } as unknown as AttemptRunner,

@@ -25,6 +25,8 @@ export class ActiveTurn {
   pipeline: StoredPipeline | undefined;
   current: CurrentAttempt | undefined;
   startedAt: Micros = 0;
+  /** `performance.now()` when the current attempt ended. */
+  endedAtMs = 0;
   /** Aborts what runs. */
   abort: ((reason: StopReason) => void) | undefined;
   /** Completed by this turn and not yet recorded. */

@@ -65,6 +65,7 @@ export class AttemptRunner {
     const { ended, own } = await this.execute(turn, step, current, data);
     if (ended.kind === 'completed') turn.outputs.set(step.name, ended.output);
     const measured = end();
+    turn.endedAtMs = performance.now();
     return { ...ended, measured: own ? { ...measured, ...inOwnProcess(own, measured.durationMs) } : measured };
   }
 

@@ -151,7 +151,9 @@ describe('a turn whose step fails', () => {
     const bench = new Bench([stepNamed('a')]);
     bench.ends = [failed, failed];
     expect(await bench.take()).toEqual(['run 0@1', 'end 0@1 failed', 'working']);
-    expect([bench.rest?.delayMs, bench.rest?.message.read, bench.turns.size]).toEqual([1_000, true, 0]);
+    expect([bench.rest?.message.read, bench.turns.size]).toEqual([true, 0]);
+    expect(bench.rest?.delayMs).toBeGreaterThan(900);
+    expect(bench.rest?.delayMs).toBeLessThanOrEqual(1_001);
     bench.claims = [taken(0, 2), taken(0, 3)];
     expect(await bench.resume()).toEqual(['claim', 'run 0@2', 'end 0@2 failed', 'working']);
     expect(await bench.resume()).toEqual(['claim', 'run 0@3', 'end 0@3 completed', 'ack']);

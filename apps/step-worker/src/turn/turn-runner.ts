@@ -299,7 +299,7 @@ export class TurnRunner {
     await opened.publish(turn, pipeline, draft.opened, draft.job.dispatchedAt ?? clock.now());
     failpoint('worker.published', draft.job.id);
     if (retry?.kind === 'retry') {
-      if (!retry.viaScheduler) return { kind: 'rest', delayMs: retry.delayMs };
+      if (!retry.viaScheduler) return { kind: 'rest', delayMs: restMs(turn, retry.delayMs) };
       if (retry.delayMs < SOON_MS) this.deps.onRetryDueSoon();
     }
     if (!kept) return DONE;
@@ -354,6 +354,10 @@ export class TurnRunner {
     this.deps.log.warn({ job, step, attempt: current.attempt, kind, code, error: message }, 'an attempt failed');
   }
 }
+
+/** What is left of a back-off that counts from the end of the attempt; timers may be a millisecond early. */
+const restMs = ({ endedAtMs }: ActiveTurn, delayMs: number): number =>
+  Math.max(1, Math.ceil(endedAtMs + delayMs - performance.now()) + 1);
 
 function parse(data: Uint8Array): WorkMessage | null {
   try {

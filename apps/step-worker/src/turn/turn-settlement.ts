@@ -9,6 +9,7 @@ import {
   type SettleOutcome,
 } from '#shared/domain/turn/end-attempt';
 import type { JobDraft, Micros } from '#shared/domain/turn/job-draft';
+import type { Micros } from '#shared/domain/turn/job-draft';
 import { handBack } from '#shared/domain/turn/mend';
 import { guardHolds } from '#shared/runtime/failpoints';
 import type { Database } from '#shared/store/database';
@@ -121,8 +122,10 @@ export class TurnSettlement {
     return this.persist(turn, () =>
       this.transactions.run({
         jobId,
-        apply: (draft, { pools }) =>
-          endAttempt(draft, fenced(key, draft), result, measured, pools, (idx) => hasStep(keepable, idx)),
+        apply: (draft, { pools }) => {
+          const timed = byDatabase(measured, draft.now, turn.endedAtMs);
+          return endAttempt(draft, fenced(key, draft), result, timed, pools, (idx) => hasStep(keepable, idx));
+        },
       }),
     );
   }
@@ -213,6 +216,15 @@ function fenced(key: AttemptKey, draft: JobDraft): AttemptKey {
   if (guardHolds('worker.settle_is_fenced')) return key;
   const row = draft.rows.get(key.idx);
   return { ...key, fast: key.fast && !row, epoch: row?.epoch ?? key.epoch };
+}
+
+/**
+ * The attempt's times by the database's clock, which the transaction has just read; ours may be some milliseconds off.
+ * Its end is never too late: a back-off counts from it, and would end after this worker has waited it out.
+ */
+function byDatabase(measured: Measured, now: Micros, endedAtMs: number): Measured {
+  const finishedAt = Math.round(now - (performance.now() - endedAtMs) * 1_000);
+  return { ...measured, startedAt: finishedAt - Math.round(measured.durationMs * 1_000), finishedAt };
 }
 
 const keepableSteps = new WeakMap<StoredPipeline, Map<number, StepSet>>();

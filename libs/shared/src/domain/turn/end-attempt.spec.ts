@@ -237,7 +237,7 @@ describe('endAttempt, failed', () => {
     expect(end(draft, { head: 0 }, failure(2_500))).toEqual({ kind: 'settled', kept: null, retry });
     expect(rowOf(draft)).toMatchObject({
       ...{ status: 'retrying', retryCount: 1, attempts: 1, epoch: 1, turn: 0, completedAt: null },
-      ...{ nextRetryAt: NOW + 2.5 * SECOND, awaitsScheduler: false },
+      ...{ nextRetryAt: MEASURED.finishedAt + 2.5 * SECOND, awaitsScheduler: false },
       lastError: { message: 'no luck', kind: 'transient', code: 'E_LUCK', at: '2026-01-02T03:04:05.000Z', attempt: 1 },
     });
     expect(draft.job).toMatchObject({ status: 'running', open: set(0), slow: set(0), dead: 0n });
@@ -250,7 +250,17 @@ describe('endAttempt, failed', () => {
   it('leaves a long back-off to the scheduler', () => {
     const draft = claimed();
     end(draft, SLOW, failure(60_000, true));
-    expect(rowOf(draft)).toMatchObject({ awaitsScheduler: true, retryCount: 2, nextRetryAt: NOW + 60 * SECOND });
+    expect(rowOf(draft)).toMatchObject({
+      awaitsScheduler: true,
+      retryCount: 2,
+      nextRetryAt: MEASURED.finishedAt + 60 * SECOND,
+    });
+  });
+
+  it('takes no end of an attempt that is yet to come: a clock was wrong', () => {
+    const draft = draftOf();
+    endAttempt(draft, attemptKey(), failure(2_500), { ...MEASURED, finishedAt: NOW + SECOND }, new Map(), NOTHING_KEPT);
+    expect(rowOf(draft)).toMatchObject({ nextRetryAt: NOW + 2.5 * SECOND });
   });
 
   it('for good: ends the step, what needs it, and the job when nothing else is open', () => {

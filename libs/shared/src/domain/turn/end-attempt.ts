@@ -119,7 +119,8 @@ function endFailed(
   if (retry.kind === 'retry') {
     row.completedAt = null;
     row.retryCount += 1;
-    row.nextRetryAt = draft.now + Math.round(retry.delayMs * 1_000);
+    // Counted from the end of the attempt, however long it took to record it.
+    row.nextRetryAt = Math.min(measured.finishedAt, draft.now) + Math.round(retry.delayMs * 1_000);
     row.awaitsScheduler = retry.viaScheduler;
   } else {
     row.completedAt = measured.finishedAt;
