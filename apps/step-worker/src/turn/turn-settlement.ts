@@ -9,7 +9,6 @@ import {
   type SettleOutcome,
 } from '#shared/domain/turn/end-attempt';
 import type { JobDraft, Micros } from '#shared/domain/turn/job-draft';
-import type { Micros } from '#shared/domain/turn/job-draft';
 import { handBack } from '#shared/domain/turn/mend';
 import { guardHolds } from '#shared/runtime/failpoints';
 import type { Database } from '#shared/store/database';
