@@ -69,7 +69,7 @@ export class SimPeople {
         postgres.insert(job);
         const { open, dispatchedAt } = job.stored.fields;
         const askedAtMs = time.nowMs;
-        time.after(1, this.gateway.process, () => void this.publish(job, open, dispatchedAt, 1, askedAtMs));
+        this.begin(() => this.publish(job, open, dispatchedAt, 1, askedAtMs));
       });
     });
     this.watchEnds();
