@@ -1,13 +1,12 @@
 import fc from 'fast-check';
-import { isSubset, NO_STEPS, hasStep, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
-import { jobTransition } from '#shared/domain/transitions';
+import { hasStep, isSubset, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
 import { cancelJob } from '#shared/domain/turn/cancel';
-import { endAttempt } from '#shared/domain/turn/end-attempt';
 import { JobDraft, type Micros } from '#shared/domain/turn/job-draft';
 import { isLimited, type PipelineDefinition } from '#shared/domain/pipeline';
 import { FastSettlement, type FastSettle, type FastSettled, type FastStep } from '#shared/store/jobs/fast-settlement';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { MEASURED, NOW } from '../support/drafts';
+import { settleByRules } from '../support/fast-settle-rules';
 import { randomPipeline } from '../support/random-pipelines';
 import { type Choose, type StoredJob, TurnWalk } from '../support/turn-walk';
 import { type CoreStage, newJobId, openStage } from './core-stage';
@@ -26,64 +25,6 @@ afterAll(async () => {
 
 /** Stands for the time of the statement, which only the database knows. */
 const THEN: Micros = 1;
-
-/**
- * What a turn writes, told by the pure rules: the end of each step, one after another, all or nothing. Two things are the
- * statement's own. A step that the turn itself opened counts as open though the job is being cancelled; and the step that
- * the turn goes on with is chosen at its end, among all that it has opened.
- */
-function settleByRules(
-  job: StoredJob,
-  pipeline: StoredPipeline,
-  item: FastSettle,
-  now: Micros = THEN,
-): [FastSettled, StoredJob] {
-  const stale: [FastSettled, StoredJob] = [{ kind: 'stale' }, job];
-  const { fields, rows } = structuredClone(job);
-  const draft = new JobDraft(fields, rows, pipeline.definition, pipeline.graph, now);
-  const { run, head, steps } = item;
-  let own = NO_STEPS;
-  let running = NO_STEPS;
-  for (const step of steps) {
-    const needs = pipeline.graph.needs[step.idx] ?? NO_STEPS;
-    if (draft.job.status === 'cancelling' && needs !== NO_STEPS && isSubset(needs, own))
-      fields.open |= stepBit(step.idx);
-    if (step.kind === 'running') {
-      if (!recordRunning(draft, item, step)) return stale;
-      running |= stepBit(step.idx);
-      continue;
-    }
-    const key = { run, head, idx: step.idx, epoch: 1, fast: true, worker: 'me' };
-    const completed = { kind: 'completed' as const, output: step.output };
-    if (endAttempt(draft, key, completed, step, new Map(), () => false).kind === 'stale') return stale;
-    own |= stepBit(step.idx);
-  }
-  const opened = fields.open & ~job.fields.open & ~running;
-  const kept = stepsIn(opened & item.keepable)[0] ?? null;
-  if (kept !== null) {
-    Object.assign(draft.moveStep(kept, 'claim'), { worker: 'me', turn: head, startedAt: now });
-  }
-  fields.dispatchedAt = opened === NO_STEPS ? job.fields.dispatchedAt : now;
-  fields.version += 1;
-  const result: FastSettled = {
-    ...{ kind: 'settled', status: fields.status, statusBefore: job.fields.status, version: fields.version, kept },
-    opened: kept === null ? opened : opened & ~stepBit(kept),
-    dispatchedAt: fields.dispatchedAt ?? 0,
-  };
-  const after = { fields, rows: [...draft.rows.values()], attempts: [...job.attempts, ...draft.attempts] };
-  return [result, after];
-}
-
-function recordRunning(draft: JobDraft, { run, head }: FastSettle, step: FastStep): boolean {
-  const { job } = draft;
-  const isLive = jobTransition(job.status, 'complete') !== null && job.run === run;
-  if (!isLive || !draft.isOpen(step.idx) || hasStep(job.done | job.dead | job.slow, step.idx)) return false;
-  const row = draft.moveStep(step.idx, 'claim');
-  Object.assign(row, { worker: 'me', turn: head, startedAt: step.startedAt });
-  job.startedAt ??= step.startedAt;
-  draft.updateStatus();
-  return true;
-}
 
 /** A turn of that job: mostly one that may be settled, of one step or of several that it ran one after another. */
 function turnOf(job: StoredJob, pipeline: StoredPipeline, choose: Choose): FastSettle {
@@ -118,7 +59,7 @@ function turnOf(job: StoredJob, pipeline: StoredPipeline, choose: Choose): FastS
 function goneOn(job: StoredJob, pipeline: StoredPipeline, choose: Choose): StoredJob {
   let gone: StoredJob = { ...job, fields: { ...job.fields, id: newJobId() } };
   for (let turns = choose(3); turns > 0; turns -= 1) {
-    [, gone] = settleByRules(gone, pipeline, turnOf(gone, pipeline, choose), NOW);
+    [, gone] = settleByRules(gone, pipeline, turnOf(gone, pipeline, choose), NOW, 'me');
   }
   if (choose(4) > 0) return gone;
   const { fields, rows } = structuredClone(gone);
@@ -166,7 +107,7 @@ describe('a fast settlement, in any state that a job can reach', () => {
       const item = items[index];
       const result = results[index];
       if (!item || !result) throw new Error('unreachable');
-      const [expected, after] = settleByRules(job, pipeline, item);
+      const [expected, after] = settleByRules(job, pipeline, item, THEN, 'me');
       const told =
         result.kind === 'settled' && isThen(result.dispatchedAt) ? { ...result, dispatchedAt: THEN } : result;
       expect(told).toEqual(expected);

@@ -15,11 +15,12 @@ export const undoSetup: (() => Promise<unknown>)[] = [];
 
 /**
  * Runs once before all tests: builds, and starts the servers that the environment does not name.
- * Specs beside the code need neither, so a run of only those starts at once.
+ * Specs beside the code and simulations need neither, so a run of only those starts at once.
  */
 export default async function setUp(run: TestRun): Promise<void> {
   const { patterns } = run.testPathPatterns;
-  if (patterns.length > 0 && patterns.every((pattern) => /^(\.\/)?(apps|libs)\//.test(pattern))) return;
+  if (patterns.length > 0 && patterns.every((pattern) => /^(\.\/)?(apps|libs|test\/simulation)(\/|$)/.test(pattern)))
+    return;
   execFileSync(process.execPath, [join(run.rootDir, 'scripts', 'build.mjs'), '--if-needed'], { stdio: 'inherit' });
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   undoSetup.push(() => rm(folder, { recursive: true, force: true }));

@@ -46,7 +46,7 @@ export class ActiveTurn {
   readonly startedAtMs = performance.now();
   lastSignOfWorkMs = performance.now();
   /** Outputs known to this turn, by step name. */
-  readonly outputs: Map<string, Json>;
+  readonly outputs = new Map<string, Json>();
   /** Where the keeper thread sees it. */
   slot = NO_SLOT;
   /** Steps whose start has been told already. */
@@ -58,7 +58,14 @@ export class ActiveTurn {
     readonly deliveredUnder: Incarnation,
   ) {
     this.fast = false;
-    this.outputs = new Map(Object.entries(message.data?.outputs ?? {}));
+    this.forget();
+  }
+
+  /** What it has done may not be what is recorded: it knows no more than its message said. */
+  forget(): void {
+    this.unrecorded = [];
+    this.outputs.clear();
+    for (const [step, output] of Object.entries(this.message.data?.outputs ?? {})) this.outputs.set(step, output);
   }
 
   /** Begins nothing any more, and stops what runs. */

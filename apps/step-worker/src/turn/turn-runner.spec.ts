@@ -226,6 +226,21 @@ describe('a turn that is stale', () => {
     expect(await bench.take()).toEqual(['run 0@1', 'settle 0', 'claim', 'run 1@2', 'end 1@2 completed', 'ack']);
   });
 
+  it('forgets its own outputs then: others may have recorded other ones', async () => {
+    const bench = new Bench();
+    bench.repeatable = false;
+    bench.settles = [STALE];
+    const known: string[][] = [];
+    bench.during = (turn) => {
+      known.push([...turn.outputs.keys()]);
+      turn.outputs.set('a', {});
+      turn.inDoubt = true;
+    };
+    bench.claims = [taken(1, 2)];
+    await bench.take();
+    expect(known).toEqual([[], []]);
+  });
+
   it('records nothing of a step that a flush has found stale', async () => {
     const bench = new Bench();
     bench.during = (turn) => (turn.stale = true);

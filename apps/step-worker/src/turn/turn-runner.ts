@@ -342,7 +342,7 @@ export class TurnRunner {
     }
     turn.stale = false;
     turn.inDoubt = false;
-    turn.unrecorded = [];
+    turn.forget();
     turn.fast = false;
     turn.current = undefined;
     return null;
