@@ -21,8 +21,8 @@ export const natsKilled: Scenario<Findings> = {
   stack: () => ({ workers: 2, services: ['gateway', 'scheduler'] }),
 
   async provoke(stage, { size, random }) {
-    const { stack } = stage;
-    const kills = 2 * size;
+    const { stack, isControl } = stage;
+    const kills = isControl ? 1 : 2 * size;
     const accepted = await submitMany(stack, 300);
     for (let kill = 0; kill < kills; kill += 1) {
       accepted.push(...(await submitMany(stack, 400)));
