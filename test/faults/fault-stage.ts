@@ -89,6 +89,11 @@ export class FaultStage {
     await service.start({ [VARIABLE]: armed });
   }
 
+  /** Starts a service that has died again as it was, and does not wait until it is ready. */
+  async startAgain(service: TestService): Promise<void> {
+    await service.startUnready({ [VARIABLE]: armedAs.get(service) ?? WITNESS });
+  }
+
   /** What fired in a service, over all its lives. */
   fired(service: TestService, name?: Point | Guard): Fired[] {
     return service.lines.flatMap((line) => {

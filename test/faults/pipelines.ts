@@ -21,6 +21,10 @@ pipelines:
       - { name: one, uses: noop, options: { duration_ms: 40 } }
       - { name: two, uses: noop, options: { duration_ms: 40 } }
   long: { steps: [{ name: long, uses: noop, options: { duration_ms: 2500 } }] }
+  good:
+    description: outlasts what a killer takes to kill, so that it is hit with it
+    steps: [{ name: one, uses: noop, options: { duration_ms: 400 } }]
+  killer: { steps: [{ name: one, uses: command, options: { command: [sh, -c, 'sleep 0.1; kill -9 $PPID'] } }] }
   waiting:
     description: the wait is longer than a nak may carry, and than the test takes
     steps:
