@@ -8,6 +8,7 @@ import { listStatement } from '#shared/store/jobs/job-reader-list';
 import type { ListPlace } from '#shared/store/jobs/page-statement';
 import { JobReader } from '#shared/store/jobs/job-reader';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
+import { StepReports } from '#shared/store/step-reports';
 import { WorkerReader } from '#shared/store/worker-reader';
 import { createTestDatabase, type TestDatabase } from '../support/test-database';
 
@@ -157,6 +158,21 @@ describe('logs', () => {
     expect(second?.[0]).toMatchObject({ step: 'first', attempt: 2, level: 'info', message: '0/2/2' });
     expect(second?.at(-1)?.message).toBe('0/2/1001');
     await expect(reader.logs(id, { step: 'third' })).rejects.toMatchObject({ errors: [{ path: 'step' }] });
+  });
+
+  it('are trimmed to those, of the attempts that are named alone', async () => {
+    const id = await insert();
+    await server.query(
+      `INSERT INTO logs (job_id, idx, attempt, at, level, message)
+       SELECT $1, 0, attempt, now(), 'info', format('%s', n) FROM generate_series(1, 1500) n, generate_series(1, 2) attempt ORDER BY n`,
+      [id],
+    );
+    await new StepReports(database).trimLogs([{ jobId: id, idx: 0, attempt: 1 }]);
+    const left = `SELECT attempt, count(*)::int AS count, min(message::int) AS first FROM logs WHERE job_id = $1 GROUP BY 1 ORDER BY 1`;
+    expect(await server.query(left, [id])).toEqual([
+      { attempt: 1, count: 1_000, first: 501 },
+      { attempt: 2, count: 1_500, first: 1 },
+    ]);
   });
 });
 

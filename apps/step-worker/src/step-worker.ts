@@ -108,7 +108,7 @@ export class StepWorker {
     });
     this.unlisten = listen(bus, CANCEL_BROADCAST, () => void this.cancelWatch.look());
     const reporter = new TurnReporter(bus, clock);
-    this.recorder = new ProgressRecorder(new StepReports(database), reporter, log);
+    this.recorder = new ProgressRecorder(new StepReports(database), reporter, clock, log);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const opened = new OpenedSteps(new TurnPublisher(this.publisher), lease);
     const settlement = new TurnSettlement({

@@ -2,10 +2,10 @@ import type { LogLevel, StepContext } from '#shared/contracts/handler';
 import { AttemptStopped } from '../turn/step-execution';
 import type { FromChild, ToChild } from './messages';
 
-/** Progress is sent no more often than this; the latest is never lost. */
+/** What is reported is sent no more often than this; the latest is never lost. */
 const SEND_EVERY_MS = 50;
-/** The worker keeps 1,000 lines of an attempt and one that says that there were more. */
-const MAX_LINES = 1_001;
+/** The worker keeps the last 1,000 lines of an attempt: what it cannot be sent in time is not missed. */
+const MAX_LINES = 1_000;
 const MAX_LINE_CHARACTERS = 4_000;
 
 /** What a handler is given in a process of its own: what it reports goes to the worker, in bounded amounts. */
@@ -20,7 +20,7 @@ export class ChildContext implements StepContext<unknown> {
   private readonly controller = new AbortController();
   private waiting: FromChild | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private lineCount = 0;
+  private lines: FromChild[] = [];
 
   constructor(
     request: ToChild & { type: 'run' },
@@ -45,27 +45,33 @@ export class ChildContext implements StepContext<unknown> {
 
   progress(percent: number, message?: string): void {
     this.waiting = { type: 'sluice:progress', percent, message };
-    if (this.timer) return;
-    this.sendProgress();
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      this.sendProgress();
-    }, SEND_EVERY_MS).unref();
+    this.sendSoon();
   }
 
   log(level: LogLevel, message: string): void {
-    this.lineCount += 1;
-    if (this.lineCount > MAX_LINES) return;
-    this.send({ type: 'sluice:log', level, message: String(message).slice(0, MAX_LINE_CHARACTERS) });
+    this.lines.push({ type: 'sluice:log', level, message: String(message).slice(0, MAX_LINE_CHARACTERS) });
+    if (this.lines.length > MAX_LINES) this.lines.shift();
+    this.sendSoon();
   }
 
   /** Sends what is left. */
   flush(): void {
     clearTimeout(this.timer);
-    this.sendProgress();
+    this.sendAll();
   }
 
-  private sendProgress(): void {
+  private sendSoon(): void {
+    if (this.timer) return;
+    this.sendAll();
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.sendAll();
+    }, SEND_EVERY_MS).unref();
+  }
+
+  private sendAll(): void {
+    for (const line of this.lines) this.send(line);
+    this.lines = [];
     if (this.waiting) this.send(this.waiting);
     this.waiting = undefined;
   }

@@ -1,14 +1,13 @@
 import type { LogLevel } from '#shared/contracts/handler';
 import type { Logger } from '#shared/runtime/logger';
-import type { LogLine, ProgressReport, StepReports } from '#shared/store/step-reports';
+import { type LogLine, MAX_LINES_PER_ATTEMPT, type ProgressReport, type StepReports } from '#shared/store/step-reports';
+import type { DatabaseClock } from '../lease/database-clock';
 import type { TurnReporter } from './turn-reporter';
 
 /** How often what handlers reported is written. */
 const WRITE_EVERY_MS = 500;
 /** Progress of one attempt is told no more often than this. */
 const TELL_EVERY_MS = 100;
-/** Of one attempt; what it logs beyond is dropped, with a line that says so. */
-const MAX_LINES = 1_000;
 const MAX_LINE_CHARACTERS = 4_000;
 
 /** One attempt's way to report. */
@@ -25,21 +24,34 @@ export interface AttemptName {
   readonly attempt: number;
 }
 
-/** Takes what handlers report and writes it in batches. Losing some of it harms nothing. */
+/** Lines of one attempt that are not written yet: the last ones. */
+interface LineTail {
+  readonly name: AttemptName;
+  lines: LogLine[];
+  /** Lines in the store at most. */
+  stored: number;
+}
+
+/**
+ * Takes what handlers report and writes it in batches. Losing some of it harms nothing: of an attempt the last lines are
+ * kept, however many there were.
+ */
 export class ProgressRecorder {
   private progress = new Map<string, ProgressReport>();
-  private lines: LogLine[] = [];
+  private readonly tails = new Set<LineTail>();
   private timer: NodeJS.Timeout | undefined;
+  private writing: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly reports: StepReports,
-    private readonly reporter: TurnReporter,
-    private readonly log: Logger,
+    private readonly reports: Pick<StepReports, 'writeProgress' | 'writeLogs' | 'trimLogs'>,
+    private readonly reporter: Pick<TurnReporter, 'progress'>,
+    private readonly clock: Pick<DatabaseClock, 'now'>,
+    private readonly log: Pick<Logger, 'warn'>,
   ) {}
 
   of(name: AttemptName): AttemptReports {
     let toldAtMs = -Infinity;
-    let lineCount = 0;
+    const tail: LineTail = { name, lines: [], stored: 0 };
     const { jobId, idx, step, epoch, attempt } = name;
     return {
       progress: (percent, message) => {
@@ -50,27 +62,39 @@ export class ProgressRecorder {
         this.reporter.progress(jobId, step, attempt, percent, message);
       },
       log: (level, message) => {
-        lineCount += 1;
-        if (lineCount > MAX_LINES + 1) return;
-        const text = lineCount > MAX_LINES ? `more than ${MAX_LINES} lines: the rest is dropped` : message;
-        const line = text.slice(0, MAX_LINE_CHARACTERS);
-        this.lines.push({ jobId, idx, attempt, at: new Date(), level, message: line });
+        const at = new Date(this.clock.now() / 1_000);
+        tail.lines.push({ jobId, idx, attempt, at, level, message: message.slice(0, MAX_LINE_CHARACTERS) });
+        if (tail.lines.length > MAX_LINES_PER_ATTEMPT) tail.lines.shift();
+        this.tails.add(tail);
         this.schedule();
       },
     };
   }
 
   /** Writes what is left. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.writing = this.writing.then(() => this.write());
+    return this.writing;
+  }
+
+  private async write(): Promise<void> {
     const progress = [...this.progress.values()];
-    const lines = this.lines;
+    const tails = [...this.tails];
+    const lines = tails.flatMap((tail) => tail.lines);
+    for (const tail of tails) {
+      tail.stored += tail.lines.length;
+      tail.lines = [];
+    }
     this.progress = new Map();
-    this.lines = [];
+    this.tails.clear();
+    const full = tails.filter((tail) => tail.stored > 2 * MAX_LINES_PER_ATTEMPT);
+    for (const tail of full) tail.stored = MAX_LINES_PER_ATTEMPT;
     try {
       await this.reports.writeProgress(progress);
       await this.reports.writeLogs(lines);
+      await this.reports.trimLogs(full.map(({ name }) => name));
     } catch (error) {
       this.log.warn({ err: error, lines: lines.length }, 'progress and log lines of steps could not be written');
     }

@@ -12,6 +12,9 @@ export interface ProgressReport {
   readonly message: string | null;
 }
 
+/** Lines of one attempt that are kept and shown: the last ones. */
+export const MAX_LINES_PER_ATTEMPT = 1_000;
+
 /** A line that a handler logged. */
 export interface LogLine {
   readonly jobId: string;
@@ -49,6 +52,16 @@ INSERT INTO logs (job_id, idx, attempt, at, level, message)
 SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::int[], $4::timestamptz[], $5::text[], $6::text[])`,
 };
 
+/** By `logs_pkey`. */
+const TRIM_LOGS: NamedStatement = {
+  name: 'trim_logs',
+  text: `
+DELETE FROM logs USING unnest($1::uuid[], $2::smallint[], $3::int[]) AS u (job_id, idx, attempt)
+WHERE logs.job_id = u.job_id AND logs.idx = u.idx AND logs.attempt = u.attempt AND logs.id < (
+  SELECT id FROM logs l WHERE l.job_id = u.job_id AND l.idx = u.idx AND l.attempt = u.attempt
+  ORDER BY id DESC OFFSET ${MAX_LINES_PER_ATTEMPT - 1} LIMIT 1)`,
+};
+
 /** Keeps what handlers report while they run. Nothing decides anything by it. */
 export class StepReports {
   constructor(private readonly database: DataSource) {}
@@ -73,6 +86,16 @@ export class StepReports {
       lines.map((line) => line.at),
       lines.map((line) => line.level),
       lines.map((line) => storableText(line.message)),
+    ]);
+  }
+
+  /** Drops all but the last lines of these attempts. */
+  async trimLogs(attempts: readonly Pick<LogLine, 'jobId' | 'idx' | 'attempt'>[]): Promise<void> {
+    if (attempts.length === 0) return;
+    await this.execute(TRIM_LOGS, [
+      attempts.map(({ jobId }) => jobId),
+      attempts.map(({ idx }) => idx),
+      attempts.map(({ attempt }) => attempt),
     ]);
   }
 

@@ -1,3 +1,4 @@
+import { MAX_LINES_PER_ATTEMPT } from '#shared/store/step-reports';
 import type { AttemptView } from '#shared/contracts/job';
 import type { LogLevel } from '#shared/contracts/handler';
 import type { NamedStatement } from '#shared/store/database';
@@ -68,8 +69,6 @@ export interface LogRecord {
   readonly message: string;
 }
 
-/** Lines of one attempt that are shown: the last ones. */
-export const MAX_LINES_PER_ATTEMPT = 1_000;
 /** Lines of a job that are shown at once: the last ones. */
 export const MAX_LINES = 10_000;
 
