@@ -3,7 +3,7 @@ import { until } from '../support/poll';
 import { isAlive } from '../support/processes';
 import type { TestStack } from '../support/stack';
 import type { ServiceKind, TestService } from '../support/test-service';
-
+import type { EffectsServer } from './effects';
 import { untilAllEnded, untilAtRest } from './oracle';
 
 const VARIABLE = 'SLUICE_INTERNAL_FAILPOINTS';
@@ -35,6 +35,8 @@ export class FaultStage {
 
   constructor(
     readonly stack: TestStack,
+    /** What is done outside of Sluice. */
+    readonly effects: EffectsServer,
     private readonly guards: readonly Guard[],
   ) {}
 
