@@ -5,6 +5,7 @@ import {
   countRunning,
   judge,
   SPOTLESS,
+  STEADY_TIMES,
   submitMany,
   untilCompleted,
   untilStreamEmpty,
@@ -28,7 +29,7 @@ const SLOTS = 50;
 export const workersKilled: Scenario<Findings> = {
   row: 1,
   title: 'workers are killed again and again during thousands of jobs',
-  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'] }),
+  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'], env: STEADY_TIMES }),
 
   async provoke(stage, { size, random }) {
     const { stack, isControl } = stage;
