@@ -81,12 +81,14 @@ export interface RowOptions {
   readonly seed?: number;
   /** Default: a stack of its own. */
   readonly stack?: SharedStack;
+  /** Guards whose absence another row shows: their controls are left out here. */
+  readonly shownElsewhere?: readonly Guard[];
 }
 
 /** Tests of a row: the fault, then each guard taken away. */
 export function describeRow<Findings>(
   scenario: Scenario<Findings>,
-  { size = 1, seed = 1, stack }: RowOptions = {},
+  { size = 1, seed = 1, stack, shownElsewhere = [] }: RowOptions = {},
 ): void {
   const limitMs = (scenario.limitMs ?? LIMIT_MS) * size;
   describe(`row ${scenario.row}: ${scenario.title}`, () => {
@@ -109,6 +111,7 @@ export function describeRow<Findings>(
     );
 
     for (const { guards, outcome, red } of scenario.controls) {
+      if (guards.some((guard) => shownElsewhere.includes(guard))) continue;
       it(
         `goes wrong without ${guards.join(' and ')}: ${outcome}`,
         async () => {

@@ -49,18 +49,17 @@ export const killedBeforeCommit: Scenario<Findings> = {
     const stuck = await stage.untilAtRest(accepted);
     if (stuck === 0) await untilStreamEmpty(stack);
     const { calls } = stage.effects;
-    const atKills = await Promise.all(
-      killedAt.map(async ({ point, job, step, epoch }): Promise<AtKill> => {
-        const [row] = await stack.query<{ outcomes: string | null; crashed: number | null }>(
-          `SELECT string_agg(outcome, ', ' ORDER BY number) AS outcomes, min(number) AS crashed FROM attempts
-            WHERE job_id = $1 AND idx = $2 AND epoch >= $3`,
-          [job, step, epoch],
-        );
-        const key = `${job}:${EFFECT_STEPS[step]}`;
-        const effects = calls.filter((call) => call.key === key).map(({ attempt }) => attempt);
-        return { point, outcomes: row?.outcomes ?? null, crashed: row?.crashed ?? null, effects };
-      }),
-    );
+    const atKills: AtKill[] = [];
+    for (const { point, job, step, epoch } of killedAt) {
+      const [row] = await stack.query<{ outcomes: string | null; crashed: number | null }>(
+        `SELECT string_agg(outcome, ', ' ORDER BY number) AS outcomes, min(number) AS crashed FROM attempts
+          WHERE job_id = $1 AND idx = $2 AND epoch >= $3`,
+        [job, step, epoch],
+      );
+      const key = `${job}:${EFFECT_STEPS[step]}`;
+      const effects = calls.filter((call) => call.key === key).map(({ attempt }) => attempt);
+      atKills.push({ point, outcomes: row?.outcomes ?? null, crashed: row?.crashed ?? null, effects });
+    }
     const [burnt] = await stack.query<{ count: number }>(
       `SELECT count(*)::int AS count FROM steps JOIN unnest($1::uuid[]) AS id ON id = job_id
         WHERE status = 'completed' AND attempts <> crashes + 1`,

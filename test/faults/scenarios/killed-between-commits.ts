@@ -47,7 +47,7 @@ export const killedAfterCommit: Scenario<AfterCommit> = {
       const point = isControl ? 'worker.published' : random.pick(['worker.settled', 'worker.published'] as const);
       const died = await stage.armToDie(victim, point, random.int(1, 60));
       const isOutside = isControl || kill % 2 === 0;
-      const jobs = await submitMany(stack, 400, { pipeline: isOutside ? 'outside' : 'three' });
+      const jobs = await submitMany(stack, 300, { pipeline: isOutside ? 'outside' : 'three' });
       accepted.push(...jobs);
       if (isOutside) outside.push(...jobs);
       const { job = '' } = await died();
