@@ -11,6 +11,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const jest = join(dirname(createRequire(import.meta.url).resolve('jest/package.json')), 'bin', 'jest.js');
 
 const { seed, size, rows } = readArguments();
+// Before the namespace is entered, where swc does not load.
+execFileSync(process.execPath, [join(root, 'scripts', 'build.mjs'), '--if-needed'], { stdio: 'inherit' });
 console.log(`seed ${seed}, size ${size}, rows ${rows || 'all'}`);
 const [program, ...args] = [...ownMounts(), process.execPath, jest, '--config', 'jest.faults.config.cjs'];
 const child = spawn(program, args, {

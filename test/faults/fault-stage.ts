@@ -3,7 +3,7 @@ import { until } from '../support/poll';
 import { isAlive } from '../support/processes';
 import type { TestStack } from '../support/stack';
 import type { ServiceKind, TestService } from '../support/test-service';
-
+import type { EffectsServer } from './effects';
 import { untilAllEnded, untilAtRest } from './oracle';
 
 const VARIABLE = 'SLUICE_INTERNAL_FAILPOINTS';
@@ -35,6 +35,8 @@ export class FaultStage {
 
   constructor(
     readonly stack: TestStack,
+    /** What is done outside of Sluice. */
+    readonly effects: EffectsServer,
     private readonly guards: readonly Guard[],
   ) {}
 
@@ -87,6 +89,11 @@ export class FaultStage {
     await service.kill();
     armedAs.set(service, armed);
     await service.start({ [VARIABLE]: armed });
+  }
+
+  /** Starts a service that has died again as it was, and does not wait until it is ready. */
+  async startAgain(service: TestService): Promise<void> {
+    await service.startUnready({ [VARIABLE]: armedAs.get(service) ?? WITNESS });
   }
 
   /** What fired in a service, over all its lives. */

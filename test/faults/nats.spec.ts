@@ -3,5 +3,5 @@ import { natsKilled, storeLost } from './scenarios/nats-killed';
 
 const stack = sharedStack(natsKilled);
 
-describeRow(natsKilled, { stack });
+describeRow(natsKilled, { stack, shownElsewhere: ['scheduler.sweeps'] });
 describeRow(storeLost, { stack });

@@ -11,6 +11,16 @@ export const SHORT_TIMES = {
   SLUICE_INTERNAL_SWEEP_LOOK: '500ms',
 };
 
+/**
+ * The same with a lease that a worker keeps on a busy machine: for rows where it matters who is taken for dead.
+ */
+export const STEADY_TIMES = {
+  ...SHORT_TIMES,
+  SLUICE_ACK_WAIT: '6s',
+  SLUICE_INTERNAL_LEASE: '4s',
+  SLUICE_INTERNAL_SWEEP_MARGIN: '7s',
+};
+
 const BATCH = 1_000;
 
 /** Submits jobs by the batch call. @returns the ids that were answered */

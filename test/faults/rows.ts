@@ -1,6 +1,7 @@
 import { describeRow } from './scenario';
 import { natsDiskFull, postgresDiskFull } from './scenarios/disk-full';
 import { garbage } from './scenarios/garbage';
+import { killerStep } from './scenarios/killer-step';
 import { killedAfterCommit } from './scenarios/killed-between-commits';
 import { killedBeforeCommit } from './scenarios/killed-before-commit';
 import { longWaits } from './scenarios/long-waits';
@@ -27,6 +28,7 @@ export const ROWS: readonly (readonly [row: number, describe: (options: Options)
   [10, (options) => describeRow(postgresStopped, options)],
   [11, (options) => describeRow(replyLost, options)],
   [12, (options) => describeRow(blackHole, options)],
+  [13, (options) => describeRow(killerStep, options)],
   [14, (options) => describeRow(garbage, options)],
   [15, (options) => describeRow(longWaits, options)],
   [18, (options) => describeRow(rollingRestarts, options)],

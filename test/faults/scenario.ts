@@ -1,9 +1,10 @@
 import type { Guard } from '#shared/runtime/failpoints';
 import { type Random, randomOf } from '../support/random';
 import { TestStack, type TestStackOptions } from '../support/stack';
+import { EffectsServer } from './effects';
 import { FaultStage } from './fault-stage';
 import { SHORT_TIMES } from './oracle';
-import { PIPELINES } from './pipelines';
+import { pipelinesWith } from './pipelines';
 
 /** How much of a fault, and by which chance. */
 export interface FaultRun {
@@ -42,8 +43,8 @@ export class NotRunHere extends Error {
 const LIMIT_MS = 120_000;
 const START_LIMIT_MS = 60_000;
 
-/** A stack that several rows have in common. */
-export type SharedStack = () => TestStack;
+/** A stack that several rows have in common, and what its steps call. */
+export type SharedStack = () => { readonly stack: TestStack; readonly effects: EffectsServer };
 
 /** Has the rows that follow share the stack that this one asks for. */
 export function sharedStack(
@@ -51,22 +52,25 @@ export function sharedStack(
   run: FaultRun = SHORT,
 ): SharedStack {
   let stack: TestStack | undefined;
+  let effects: EffectsServer | undefined;
   beforeAll(async () => {
     const { env, ...options } = await scenario.stack(run);
+    effects = await EffectsServer.start();
     stack = await TestStack.start({
       services: ['gateway', 'scheduler'],
-      pipelines: PIPELINES,
+      pipelines: pipelinesWith(effects.url),
       ...options,
       env: { ...SHORT_TIMES, ...FaultStage.ENVIRONMENT, ...env },
     });
   }, START_LIMIT_MS);
   afterAll(async () => {
     await stack?.stop();
+    await effects?.stop();
     await scenario.cleanUp?.();
   }, START_LIMIT_MS);
   return () => {
-    if (!stack) throw new Error('the stack did not start');
-    return stack;
+    if (!stack || !effects) throw new Error('the stack did not start');
+    return { stack, effects };
   };
 }
 
@@ -77,12 +81,14 @@ export interface RowOptions {
   readonly seed?: number;
   /** Default: a stack of its own. */
   readonly stack?: SharedStack;
+  /** Guards whose absence another row shows: their controls are left out here. */
+  readonly shownElsewhere?: readonly Guard[];
 }
 
 /** Tests of a row: the fault, then each guard taken away. */
 export function describeRow<Findings>(
   scenario: Scenario<Findings>,
-  { size = 1, seed = 1, stack }: RowOptions = {},
+  { size = 1, seed = 1, stack, shownElsewhere = [] }: RowOptions = {},
 ): void {
   const limitMs = (scenario.limitMs ?? LIMIT_MS) * size;
   describe(`row ${scenario.row}: ${scenario.title}`, () => {
@@ -90,7 +96,8 @@ export function describeRow<Findings>(
     const ownStack = stack ?? sharedStack(scenario, run);
 
     const stageWithout = async (guards: readonly Guard[]): Promise<FaultStage> => {
-      const stage = new FaultStage(ownStack(), guards);
+      const { stack: ready, effects } = ownStack();
+      const stage = new FaultStage(ready, effects, guards);
       await stage.prepare();
       return stage;
     };
@@ -104,6 +111,7 @@ export function describeRow<Findings>(
     );
 
     for (const { guards, outcome, red } of scenario.controls) {
+      if (guards.some((guard) => shownElsewhere.includes(guard))) continue;
       it(
         `goes wrong without ${guards.join(' and ')}: ${outcome}`,
         async () => {

@@ -3,5 +3,5 @@ import { gatewayKilled, postgresStopped } from './scenarios/submissions';
 
 const stack = sharedStack(postgresStopped);
 
+describeRow(gatewayKilled, { stack, shownElsewhere: ['gateway.answers_after_commit'] });
 describeRow(postgresStopped, { stack });
-describeRow(gatewayKilled, { stack });

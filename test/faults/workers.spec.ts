@@ -5,6 +5,6 @@ import { workersKilled } from './scenarios/worker-killed';
 
 const stack = sharedStack(workersKilled);
 
-describeRow(workersKilled, { stack });
+describeRow(workersKilled, { stack, shownElsewhere: ['worker.acks_after_commit'] });
 describeRow(killedAfterCommit, { stack });
 describeRow(killedBeforeCommit, { stack });

@@ -10,7 +10,6 @@ import { secretNamesIn } from '#shared/contracts/handlers/text-or-secret';
 import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { ServiceConfig } from '#shared/runtime/config';
 import type { DrainLimits } from '#shared/runtime/drain';
-import { guardHolds } from '#shared/runtime/failpoints';
 import type { KnownHandlers } from '#shared/runtime/handler-modules';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -218,7 +217,6 @@ export class StepWorker {
 
   /** Holds off the redelivery of what takes long. While this loop stands still, the keeper does. */
   private sayWorking(everyMs: number): void {
-    if (!guardHolds('worker.says_working')) return;
     const now = performance.now();
     for (const turn of this.turns.all()) {
       if (now - turn.lastSignOfWorkMs < everyMs * 0.75) continue;

@@ -4,7 +4,7 @@ import { workSubject } from '#shared/contracts/subjects';
 import { PRIORITIES } from '#shared/domain/status';
 import type { Random } from '../../support/random';
 import { until } from '../../support/poll';
-import { judge, messagesLeft, SPOTLESS, submitMany, type Verdict } from '../oracle';
+import { judge, messagesLeft, SPOTLESS, STEADY_TIMES, submitMany, type Verdict } from '../oracle';
 import type { Scenario } from '../scenario';
 
 interface Findings {
@@ -32,7 +32,7 @@ const SIGNALS = [
 export const garbage: Scenario<Findings> = {
   row: 14,
   title: 'thousands of garbage messages on every subject',
-  stack: () => ({ workers: 2, services: ['gateway', 'scheduler', 'metrics'] }),
+  stack: () => ({ workers: 2, services: ['gateway', 'scheduler', 'metrics'], env: STEADY_TIMES }),
 
   async provoke(stage, { size, random }) {
     const { stack } = stage;

@@ -25,7 +25,7 @@ export const longWaits: Scenario<Findings> = {
     const { stack } = stage;
     await freshMs(stage, 400); // warms up
     const aloneMs = await freshMs(stage, 400);
-    const waiting = await submitMany(stack, 1_500 * size, { pipeline: 'waiting' });
+    const waiting = await submitMany(stack, 1_300 * size, { pipeline: 'waiting' });
     const inBackOff = async (): Promise<number> => {
       const [row] = await stack.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM steps JOIN unnest($1::uuid[]) AS id ON id = job_id

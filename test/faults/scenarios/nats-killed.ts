@@ -1,5 +1,14 @@
 import { until } from '../../support/poll';
-import { judge, messagesLeft, SPOTLESS, submitMany, untilCompleted, untilStreamEmpty, type Verdict } from '../oracle';
+import {
+  judge,
+  messagesLeft,
+  SPOTLESS,
+  STEADY_TIMES,
+  submitMany,
+  untilCompleted,
+  untilStreamEmpty,
+  type Verdict,
+} from '../oracle';
 import type { Scenario } from '../scenario';
 
 interface Findings {
@@ -18,11 +27,11 @@ interface StoreLost extends Findings {
 export const natsKilled: Scenario<Findings> = {
   row: 7,
   title: 'nats-server is killed under load, again and again',
-  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'] }),
+  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'], env: STEADY_TIMES }),
 
   async provoke(stage, { size, random }) {
-    const { stack } = stage;
-    const kills = 2 * size;
+    const { stack, isControl } = stage;
+    const kills = isControl ? 1 : 2 * size;
     const accepted = await submitMany(stack, 300);
     for (let kill = 0; kill < kills; kill += 1) {
       accepted.push(...(await submitMany(stack, 400)));
@@ -56,7 +65,7 @@ export const natsKilled: Scenario<Findings> = {
 export const storeLost: Scenario<StoreLost> = {
   row: 8,
   title: 'the store of NATS is lost with thousands of jobs in flight',
-  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'] }),
+  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'], env: STEADY_TIMES }),
 
   async provoke(stage, { size }) {
     const { stack, isControl } = stage;

@@ -1,7 +1,7 @@
 import { until } from '../../support/poll';
 import { cutAfterCommand } from '../../support/reply-watchers';
 import { KeyedClient } from '../keyed-client';
-import { SPOTLESS, untilStreamEmpty } from '../oracle';
+import { SPOTLESS, STEADY_TIMES, untilStreamEmpty } from '../oracle';
 import type { Scenario } from '../scenario';
 import { countJobs, type Submitted, weigh } from './submissions';
 
@@ -16,7 +16,7 @@ interface Findings extends Submitted {
 export const replyLost: Scenario<Findings> = {
   row: 11,
   title: 'the commit is there, its reply is lost',
-  stack: () => ({ workers: 2, proxied: true }),
+  stack: () => ({ workers: 2, proxied: true, env: STEADY_TIMES }),
 
   async provoke(stage, { size, random }) {
     const { stack, isControl } = stage;

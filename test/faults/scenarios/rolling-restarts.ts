@@ -1,5 +1,5 @@
 import { until } from '../../support/poll';
-import { judge, SPOTLESS, submitMany, untilStreamEmpty, type Verdict } from '../oracle';
+import { judge, SPOTLESS, STEADY_TIMES, submitMany, untilStreamEmpty, type Verdict } from '../oracle';
 import type { Scenario } from '../scenario';
 
 interface Findings {
@@ -24,7 +24,7 @@ export const rollingRestarts: Scenario<Findings> = {
   title: 'workers are stopped and started one after another under load',
   stack: () => ({
     workers: 2,
-    env: { SLUICE_GRACE: `${GRACE_MS}ms` },
+    env: { ...STEADY_TIMES, SLUICE_GRACE: `${GRACE_MS}ms` },
   }),
 
   async provoke(stage, { size, random }) {

@@ -84,6 +84,11 @@ async function killWhileStoring(stage: FaultStage, client: KeyedClient): Promise
     if (stage.isWithout('gateway.answers_after_commit')) await client.untilAccepted();
     await stack.gateway.kill();
     if (!stage.isWithout('gateway.answers_after_commit')) await until(() => client.unanswered > before);
+    // A statement that waits for a lock does not see that its client is gone: it would store the jobs all the same.
+    await stack.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'sluice-gateway'`,
+    );
   });
   await stage.arm(stack.gateway);
 }

@@ -1,6 +1,16 @@
 import { until } from '../../support/poll';
 import type { FaultStage } from '../fault-stage';
-import { countRunning, judge, SPOTLESS, submitMany, untilCompleted, untilStreamEmpty, type Verdict } from '../oracle';
+import {
+  countCompleted,
+  countRunning,
+  judge,
+  SPOTLESS,
+  STEADY_TIMES,
+  submitMany,
+  untilCompleted,
+  untilStreamEmpty,
+  type Verdict,
+} from '../oracle';
 import type { Scenario } from '../scenario';
 
 interface Findings {
@@ -19,20 +29,29 @@ const SLOTS = 50;
 export const workersKilled: Scenario<Findings> = {
   row: 1,
   title: 'workers are killed again and again during thousands of jobs',
-  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'] }),
+  stack: () => ({ workers: 2, services: ['gateway', 'scheduler'], env: STEADY_TIMES }),
 
   async provoke(stage, { size, random }) {
     const { stack, isControl } = stage;
     const jobs = isControl ? 600 : 1_500 * size;
     const kills = isControl ? 1 : 2 * size;
-    const accepted = await submitMany(stack, jobs);
+    const accepted: string[] = [];
     const killed: number[] = [];
     let interrupted = 0;
     for (let kill = 1; kill <= kills; kill += 1) {
-      await untilCompleted(stack, accepted, (jobs * kill) / (kills + 2));
+      const wave = await submitMany(stack, jobs / kills);
+      accepted.push(...wave);
+      await untilCompleted(stack, wave, random.int(0, wave.length / 2));
       const victim = random.pick(stack.workers);
       const { pid } = victim;
-      await until(async () => (await countRunning(stack, pid)) > 0, { everyMs: 5, what: 'steps to be interrupted' });
+      const hasSteps = async (): Promise<boolean> => {
+        if ((await countRunning(stack, pid)) > 0) return true;
+        // They may all be done before anybody has looked.
+        if ((await countCompleted(stack, accepted)) === accepted.length)
+          accepted.push(...(await submitMany(stack, 200)));
+        return false;
+      };
+      await until(hasSteps, { everyMs: 5, what: 'steps to be interrupted' });
       await victim.kill();
       killed.push(pid);
       interrupted += await countRunning(stack, pid);

@@ -8,7 +8,7 @@ import {
   type Measured,
   type SettleOutcome,
 } from '#shared/domain/turn/end-attempt';
-import type { JobDraft, Micros } from '#shared/domain/turn/job-draft';
+import type { JobDraft } from '#shared/domain/turn/job-draft';
 import { handBack } from '#shared/domain/turn/mend';
 import { guardHolds } from '#shared/runtime/failpoints';
 import type { Database } from '#shared/store/database';
@@ -23,7 +23,6 @@ import type { ActiveTurns } from './active-turns';
 
 /** A turn yields after this long, so that one long job does not keep a slot from others: it publishes its next step. */
 const LONGEST_TURN_MS = 10_000;
-const NO_LEASES: ReadonlyMap<string, Micros> = new Map();
 /** Between two tries of a write while the database is away. */
 const TRY_AGAIN_MS = 500;
 
@@ -95,7 +94,7 @@ export class TurnSettlement {
           head,
           worker: grantedBy.id,
           isOwn: (worker) => lease.isOwn(worker),
-          leases: guardHolds('worker.claim_heeds_lease') ? leases : NO_LEASES,
+          leases,
           pools,
           knows: (idx) => turns.knows(jobId, idx, turn),
           mayTakeSuspect: () => turns.mayTakeSuspect(),

@@ -43,7 +43,7 @@ interface Lane {
 
 const CALL_LIMIT_MS = 5_000;
 const DUPLICATE_WINDOW_MS = 120_000;
-/** Nak'd messages in back-off count too; the default of 1,000 would let them block everything new. */
+/** Messages kept through back-offs count too; the default of 1,000 would let them block everything new. */
 const MAX_ACK_PENDING = 50_000;
 const NATS_MAX_ACK_PENDING = 1_000;
 /** A backlog beyond this is refused: its jobs stay in Postgres and get their messages later. */

@@ -23,11 +23,9 @@ export const GUARDS = [
   'worker.acks_after_commit', // off: a turn is acked as soon as it is delivered
   'worker.redelivery_reads', // off: a turn that is delivered again is taken for a first one
   'worker.lease_at_begin', // off: a step begins though the lease that granted it is lost
-  'worker.claim_heeds_lease', // off: whoever runs a step is taken for dead when it is claimed
-  'worker.says_working', // off: nothing holds off the redelivery of a step that takes long
   'worker.suspects_apart', // off: steps that have crashed a worker run side by side
   'worker.terminates_garbage', // off: what is no turn is handed back
-  'worker.long_waits_leave', // off: every back-off is carried by a nak'd message
+  'worker.long_waits_leave', // off: every back-off is waited out by a worker, which keeps its message
   'worker.hands_back', // off: what a stopping worker still runs is left as it is
   'worker.writes_again', // off: a settlement that the database did not answer is given up
   'worker.settle_is_fenced', // off: a settlement does not ask whether somebody else has claimed the step

@@ -1,0 +1,4 @@
+import { describeRow } from './scenario';
+import { killerStep } from './scenarios/killer-step';
+
+describeRow(killerStep);

@@ -1,4 +1,0 @@
-import { describeRow } from './scenario';
-import { replyLost } from './scenarios/reply-lost';
-
-describeRow(replyLost);
