@@ -6,7 +6,7 @@ import type { ActiveTurn, CurrentAttempt } from '../../../apps/step-worker/src/t
 import { ActiveTurns } from '../../../apps/step-worker/src/turn/active-turns';
 import { AttemptRunner } from '../../../apps/step-worker/src/turn/attempt-runner';
 import { OpenedSteps } from '../../../apps/step-worker/src/turn/opened-steps';
-import { TurnRunner } from '../../../apps/step-worker/src/turn/turn-runner';
+import { type Rest, TurnRunner } from '../../../apps/step-worker/src/turn/turn-runner';
 import { type Guard, guards } from './guards';
 
 /** How many cancels a worker of the simulation remembers: as many as one page of a look shows, so that it has to forget. */
@@ -71,6 +71,15 @@ const PARTS: Partial<Record<Guard, (replace: Replace) => void>> = {
           Object.defineProperty(turn, 'key', { value: key });
           this.byKey.set(key, turn);
           return true;
+        },
+    ),
+  'read after a rest': (replace) =>
+    replace(
+      TurnRunner,
+      'resume',
+      (real) =>
+        function (this: never, delivery: unknown, { message }: Rest) {
+          return real.apply(this, [delivery, { message: { ...message, read: false } }] as never);
         },
     ),
   'read on repeats': (replace) => {

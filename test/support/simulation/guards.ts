@@ -14,6 +14,7 @@ export type Guard =
   | 'ready from the locked row'
   | 'row of the kept step'
   | 'read on redelivery'
+  | 'read after a rest'
   | 'read on repeats'
   | 'read on late publishes'
   | 'lease at begin'
