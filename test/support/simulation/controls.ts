@@ -103,6 +103,11 @@ export const CONTROLS: readonly Control[] = [
     },
   },
   {
+    without: ['read on late submissions'],
+    shows: TWICE,
+    settings: { actions: ['stop'], points: ['publish'], durationsMs: [45_000, 60_000], minEntries: 1, limited: false },
+  },
+  {
     without: ['lease at begin'],
     shows: TWICE,
     settings: {

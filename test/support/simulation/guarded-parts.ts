@@ -86,10 +86,11 @@ const PARTS: Partial<Record<Guard, (replace: Replace) => void>> = {
     replace(
       TurnPublisher,
       'publish',
-      () =>
-        async function (this: { send: (turn: unknown) => Promise<{ kind: string }> }, turn: unknown) {
-          const first = await this.send(turn);
-          return first.kind === 'in_doubt' ? this.send(turn) : first;
+      (real) =>
+        function (this: { send: (turn: unknown) => unknown }, turn: unknown) {
+          let first: unknown;
+          const send = (asked: unknown): unknown => this.send((first ??= asked));
+          return real.apply(Object.create(this, { send: { value: send } }) as never, [turn] as never);
         },
     );
     replace(
@@ -110,6 +111,15 @@ const PARTS: Partial<Record<Guard, (replace: Replace) => void>> = {
           const current = { isValid: () => true };
           const self = Object.create(this, { lease: { value: { current } } }) as never;
           return real.apply(self, [Object.create(turn, { deliveredUnder: { value: current } }), ...rest] as never);
+        },
+    ),
+  'read on late submissions': (replace) =>
+    replace(
+      TurnPublisher,
+      'publish',
+      (real) =>
+        function (this: never, turn: object) {
+          return real.apply(this, [{ ...turn, askedAtMs: undefined }] as never);
         },
     ),
   'in doubt claims': (replace) =>

@@ -17,6 +17,7 @@ export type Guard =
   | 'read after a rest'
   | 'read on repeats'
   | 'read on late publishes'
+  | 'read on late submissions'
   | 'lease at begin'
   | 'horizon'
   | 'horizon raised by what is forgotten'
