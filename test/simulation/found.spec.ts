@@ -7,6 +7,9 @@ import { simulate } from '../support/simulation/simulate';
 
 /* What simulations have found, as small as fast-check made it. */
 
+/** What has found no end goes on until long after it should have. */
+jest.setTimeout(120_000);
+
 type Planned = [on: PlanEntry['on'], nth: number, what: PlanEntry['action'], ms?: number];
 
 /** Jobs of one pipeline, submitted at these times, to one worker. */

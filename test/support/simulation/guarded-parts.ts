@@ -6,7 +6,7 @@ import type { ActiveTurn, CurrentAttempt } from '../../../apps/step-worker/src/t
 import { ActiveTurns } from '../../../apps/step-worker/src/turn/active-turns';
 import { AttemptRunner } from '../../../apps/step-worker/src/turn/attempt-runner';
 import { OpenedSteps } from '../../../apps/step-worker/src/turn/opened-steps';
-import { TurnRunner } from '../../../apps/step-worker/src/turn/turn-runner';
+import { type Rest, TurnRunner } from '../../../apps/step-worker/src/turn/turn-runner';
 import { type Guard, guards } from './guards';
 
 /** How many cancels a worker of the simulation remembers: as many as one page of a look shows, so that it has to forget. */
@@ -73,14 +73,24 @@ const PARTS: Partial<Record<Guard, (replace: Replace) => void>> = {
           return true;
         },
     ),
+  'read after a rest': (replace) =>
+    replace(
+      TurnRunner,
+      'resume',
+      (real) =>
+        function (this: never, delivery: unknown, { message }: Rest) {
+          return real.apply(this, [delivery, { message: { ...message, read: false } }] as never);
+        },
+    ),
   'read on repeats': (replace) => {
     replace(
       TurnPublisher,
       'publish',
-      () =>
-        async function (this: { send: (turn: unknown) => Promise<{ kind: string }> }, turn: unknown) {
-          const first = await this.send(turn);
-          return first.kind === 'in_doubt' ? this.send(turn) : first;
+      (real) =>
+        function (this: { send: (turn: unknown) => unknown }, turn: unknown) {
+          let first: unknown;
+          const send = (asked: unknown): unknown => this.send((first ??= asked));
+          return real.apply(Object.create(this, { send: { value: send } }) as never, [turn] as never);
         },
     );
     replace(
@@ -101,6 +111,15 @@ const PARTS: Partial<Record<Guard, (replace: Replace) => void>> = {
           const current = { isValid: () => true };
           const self = Object.create(this, { lease: { value: { current } } }) as never;
           return real.apply(self, [Object.create(turn, { deliveredUnder: { value: current } }), ...rest] as never);
+        },
+    ),
+  'read on late submissions': (replace) =>
+    replace(
+      TurnPublisher,
+      'publish',
+      (real) =>
+        function (this: never, turn: object) {
+          return real.apply(this, [{ ...turn, askedAtMs: undefined }] as never);
         },
     ),
   'in doubt claims': (replace) =>

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { loadConfig, type ServiceConfig } from '#shared/runtime/config';
 import type { Logger } from '#shared/runtime/logger';
 import type { ServiceContext } from '#shared/runtime/service';
 import { isEnded } from '#shared/domain/status';
@@ -17,7 +18,12 @@ import { SimServices } from './sim-services';
 import type { Scenario } from './scenario';
 import { type SimProcess, VirtualTime } from './virtual-time';
 
-const ACK_WAIT_MS = 30_000;
+/** What an operator gets who says nothing else. A field that a double left out would be 0 to every timer. */
+const CONFIG: ServiceConfig = loadConfig('step-worker', {
+  DATABASE_URL: 'postgres://simulated/none',
+  NATS_URL: 'nats://simulated:4222',
+  SLUICE_CONCURRENCY: '3',
+});
 
 /** All of a simulation, put together; and what goes wrong in it. */
 export class SimWorld implements Surroundings {
@@ -51,7 +57,7 @@ export class SimWorld implements Surroundings {
     this.time = new VirtualTime(this.choices);
     this.isClean = isClean(scenario.plan);
     this.postgres = new SimPostgres(this.time, this.oracle);
-    this.jetStream = new SimJetStream(this.time, this.choices, ACK_WAIT_MS);
+    this.jetStream = new SimJetStream(this.time, this.choices, CONFIG.ackWaitMs);
     this.people = new SimPeople(this);
     this.services = new SimServices(this);
   }
@@ -252,10 +258,7 @@ export class SimWorld implements Surroundings {
   }
 
   contextOf(process: SimProcess, drain: { draining: boolean }): ServiceContext {
-    const config = {
-      ...{ queues: null, concurrency: 3, leaseMs: 10_000, ackWaitMs: ACK_WAIT_MS, publishLimitMs: 5_000 },
-      ...{ sourceRoots: [], sweepLookMs: 5_000, sweepMarginMs: guards.isOff('margin') ? 0 : 20_000 },
-    };
+    const config: ServiceConfig = { ...CONFIG, ...(guards.isOff('margin') && { sweepMarginMs: 0 }) };
     return { config, drain, log: this.log(process) } as unknown as ServiceContext;
   }
 }

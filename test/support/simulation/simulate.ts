@@ -38,7 +38,10 @@ const endsIn = ({ postgres }: SimWorld): string[] =>
 function letProcessesExit(world: SimWorld): () => void {
   const { exit } = process;
   process.exit = ((): void => {
-    if (world.time.current) world.crash(world.time.current, 1_000);
+    const { current, nowMs } = world.time;
+    if (!current) return;
+    world.story.push(`${Math.round(nowMs)} ms: ${current.name} ends itself`);
+    world.crash(current, 1_000);
   }) as typeof process.exit;
   return () => (process.exit = exit);
 }
