@@ -8,7 +8,7 @@ import {
   type Measured,
   type SettleOutcome,
 } from '#shared/domain/turn/end-attempt';
-import type { JobDraft } from '#shared/domain/turn/job-draft';
+import type { JobDraft, Micros } from '#shared/domain/turn/job-draft';
 import { handBack } from '#shared/domain/turn/mend';
 import { guardHolds } from '#shared/runtime/failpoints';
 import type { Database } from '#shared/store/database';
