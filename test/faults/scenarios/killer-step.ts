@@ -51,7 +51,8 @@ export const killerStep: Scenario<Findings> = {
 
   check({ good, killers, quarantined, deaths, blamed }) {
     // One more is possible: a kill before the first flush leaves nothing that could be charged.
-    expect(deaths).toBeGreaterThanOrEqual(KILLS_EACH * killers);
+    // One less for each but one: before they are suspects, they may run side by side and be charged with one death.
+    expect(deaths).toBeGreaterThanOrEqual((KILLS_EACH - 1) * killers + 1);
     expect(deaths).toBeLessThanOrEqual((KILLS_EACH + 1) * killers);
     expect(quarantined).toBe(killers);
     expect(blamed).toBeGreaterThan(0);
