@@ -30,7 +30,7 @@ function exitCodeOfHttp(status: number): number {
 }
 
 function describeProblem({ title, detail, errors = [], status }: Problem): string {
-  const said = detail === undefined || detail === title ? title : `${title} ${detail}`;
+  const said = detail === undefined || detail === title ? title : `${title.replace(/\.$/, '')}: ${detail}`;
   const places = errors.map(({ path, message }) => `\n  ${path === '' ? '' : `${oneLine(path)}: `}${oneLine(message)}`);
   const hint = status === 401 ? '\nSet SLUICE_API_KEY to a key that the gateway knows.' : '';
   return `${oneLine(said)}${places.join('')}${hint}`;

@@ -1,5 +1,8 @@
 import pico from 'picocolors';
+import { resolve } from 'node:path';
 import { parseDuration } from '#shared/domain/duration';
+import { knownHandlers } from '#shared/runtime/handler-modules';
+import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import { migrate } from '#shared/store/migrate';
 import { type LauncherOptions, parseLauncherOptions } from './launcher-options';
 import { listenForParting } from './parting';
@@ -48,6 +51,7 @@ export async function start(args: readonly string[]): Promise<void> {
     },
   });
   try {
+    await checkPipelines(options);
     await bringUp(stack);
   } catch (error) {
     // What is told to end while it starts fails to start: that is no news.
@@ -73,6 +77,12 @@ async function bringUp(stack: Stack): Promise<void> {
     say(`  ${name.padEnd(NAME_WIDTH)} 127.0.0.1:${port}  pid ${pid}${more}`);
   }
   say(`ready at ${stack.url}`);
+}
+
+/** Before anything is started: each service would say the same, in a line of its own. */
+async function checkPipelines({ configFile }: LauncherOptions): Promise<void> {
+  const { catalog } = await knownHandlers(process.env.SLUICE_INTERNAL_HANDLERS ?? null);
+  await loadPipelineFile(resolve(configFile ?? (process.env.SLUICE_CONFIG || 'pipeline_config.yml')), catalog);
 }
 
 function serviceEnvironment(options: LauncherOptions): NodeJS.ProcessEnv {

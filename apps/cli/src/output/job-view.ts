@@ -17,7 +17,7 @@ export function jobsView(now: number): View<JobView> {
       { title: 'NEXT RETRY', cell: (job) => until(nextRetry(job), now) },
       { title: 'DURATION', align: 'right', cell: (job) => elapsed(job, now) },
       { title: 'CREATED', cell: ({ created_at }) => localTime(created_at) },
-      { title: 'LAST ERROR', flexible: true, cell: lastError },
+      { title: 'LAST ERROR', flexible: true, cell: lastErrorOfJob },
     ],
     detail: (job, colours, table) => {
       const facts: [string, string][] = [
@@ -52,6 +52,14 @@ const stepColumns = (now: number): Column<StepView>[] => [
 
 const lastError = ({ last_error }: Pick<JobView, 'last_error'>): string =>
   last_error === null ? '-' : oneLine(`${last_error.kind}: ${last_error.message}`);
+
+/** With the step that it is of. */
+function lastErrorOfJob({ last_error, steps }: JobView): string {
+  const step = steps.find((each) => each.last_error?.at === last_error?.at);
+  return last_error === null || !step
+    ? lastError({ last_error })
+    : `${oneLine(step.name)}: ${lastError({ last_error })}`;
+}
 
 const maxRetries = (job: JobView): number => job.steps.reduce((sum, step) => sum + step.max_retries, 0);
 

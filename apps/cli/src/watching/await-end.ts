@@ -2,6 +2,7 @@ import type { JobView } from '#shared/contracts/job';
 import { isEnded } from '#shared/domain/status';
 import { CliError, EXIT } from '../exit-codes';
 import { oneLine } from '../output/words';
+import type { RestClient } from '../rest-client';
 import type { Session } from '../session';
 import { followJob } from './job-stream';
 import { progressView, type Detail } from './progress-view';
@@ -31,7 +32,7 @@ export class WaitedTooLong extends CliError {
 /**
  * Shows a job until it has ended.
  * @returns the ended job
- * @throws WaitedTooLong with the job as it was last seen; the signal's reason
+ * @throws WaitedTooLong with the job as it is then; the signal's reason
  */
 export async function awaitEnd({ io, client, printer }: Session, id: string, wait: Wait): Promise<JobView> {
   const limit = wait.timeoutSeconds === null ? null : AbortSignal.timeout(wait.timeoutSeconds * 1_000);
@@ -45,7 +46,7 @@ export async function awaitEnd({ io, client, printer }: Session, id: string, wai
     }
   } catch (error) {
     io.signal.throwIfAborted();
-    if (limit?.aborted) throw new WaitedTooLong(last, id, wait.timeoutSeconds ?? 0);
+    if (limit?.aborted) throw new WaitedTooLong(await now(client, id, last), id, wait.timeoutSeconds ?? 0);
     throw error;
   } finally {
     view.stop();
@@ -53,3 +54,7 @@ export async function awaitEnd({ io, client, printer }: Session, id: string, wai
   if (last && isEnded(last.status)) return last;
   throw new CliError(EXIT.error, `Nothing more came about job ${oneLine(id)}.`);
 }
+
+/** The job as it is; as it was last seen, when it cannot be asked for. */
+const now = (client: RestClient, id: string, last: JobView | null): Promise<JobView | null> =>
+  client.job(id).catch(() => last);

@@ -1,14 +1,36 @@
+import type { JobView, StepView } from '#shared/contracts/job';
 import { colouredStatus, type Colours } from '../output/colours';
-import { clockTime, oneLine, percent, until } from '../output/words';
+import { clockTime, oneLine, percent, retries, until } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
 
-/** An update as one line. */
+/** An update in words: a line for an event; for a job as it is now, one more for each step that there is news of. */
 export function describeUpdate(update: JobUpdate, colours: Colours, now: number): string {
   if (update.type === 'event') return describeEvent(update, colours, now);
   const { job } = update;
   const at = clockTime(new Date(now).toISOString());
-  return `${at}  ${oneLine(job.pipeline)} ${colouredStatus(job.status, colours)} ${percent(job.progress)}`;
+  const line = `${at}  ${oneLine(job.pipeline)} ${colouredStatus(job.status, colours)} ${percent(job.progress)}`;
+  return [
+    line,
+    ...stepsWithNews(job).map((step) => `${' '.repeat(at.length)}  ${describeStep(step, colours, now)}`),
+  ].join('\n');
+}
+
+/** Of an ended job the table follows. */
+const stepsWithNews = ({ status, steps }: JobView): StepView[] =>
+  status === 'running' || status === 'cancelling'
+    ? steps.filter((step) => ['running', 'retrying', 'failed'].includes(step.status))
+    : [];
+
+function describeStep(step: StepView, colours: Colours, now: number): string {
+  const parts = [oneLine(step.name), colouredStatus(step.status, colours)];
+  if (step.status === 'running') parts.push(percent(step.progress));
+  if (step.attempt > 1) parts.push(`attempt ${step.attempt}`);
+  if (step.status === 'retrying') {
+    parts.push(`retry ${retries(step.retry_count, step.max_retries)} ${until(step.next_retry_at, now)}`);
+  }
+  if (step.last_error) parts.push(colours.red(oneLine(`${step.last_error.kind}: ${step.last_error.message}`)));
+  return parts.join('  ');
 }
 
 function describeEvent(event: JobEvent, colours: Colours, now: number): string {
@@ -18,9 +40,9 @@ function describeEvent(event: JobEvent, colours: Colours, now: number): string {
   if (event.event === 'step.started' && (event.attempt ?? 1) > 1) parts.push(`attempt ${event.attempt}`);
   if (event.event === 'step.retrying') parts.push(retryWords(event, now));
   if (event.eta !== undefined) parts.push(`at ${event.eta}`);
-  const isFault = event.event.endsWith('.failed') || event.event === 'step.retrying';
-  const words = isFault ? event.last_error?.message : event.message;
-  if (words) parts.push(isFault ? colours.red(oneLine(words)) : colours.dim(oneLine(words)));
+  const { last_error: fault, message } = event;
+  if (fault) parts.push(colours.red(oneLine(`${fault.kind}: ${fault.message}`)));
+  else if (message) parts.push(colours.dim(oneLine(message)));
   return parts.join('  ');
 }
 

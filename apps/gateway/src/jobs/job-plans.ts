@@ -11,6 +11,8 @@ export interface JobPlan {
 }
 
 /** Clients that ask for ever new parts of a pipeline may not fill the memory. */
+/** Pipelines that an error names at most. */
+const MOST_NAMED = 20;
 const MAX_KNOWN = 1_000;
 
 /** Finds the plans of jobs. Each is stored once, before the first job that has it; after that it costs a look-up. */
@@ -41,7 +43,11 @@ export class JobPlans {
 
   private async make({ pipeline: name, steps }: SubmitRequest): Promise<JobPlan> {
     const pipeline = this.catalog.pipelines.get(name);
-    if (!pipeline) throw new InvalidInput([{ path: 'pipeline', message: `there is no pipeline of that name` }]);
+    if (!pipeline) {
+      const known = [...this.catalog.pipelines.keys()].sort().slice(0, MOST_NAMED).join(', ');
+      const message = `there is no pipeline ${JSON.stringify(name)}; there are: ${known}`;
+      throw new InvalidInput([{ path: 'pipeline', message }]);
+    }
     if (!steps) return { pipeline, stored: await this.store.save(pipeline) };
     const faults = unknownSteps(pipeline, steps);
     if (faults.length > 0) throw new InvalidInput(faults);

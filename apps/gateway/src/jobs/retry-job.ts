@@ -13,7 +13,7 @@ type RetryOutcome =
   | { readonly kind: 'retried'; readonly draft: JobDraft; readonly pipeline: StoredPipeline }
   /** The state forbids it. */
   | { readonly kind: 'forbidden'; readonly status: JobStatus }
-  | { readonly kind: 'unknown_step' }
+  | { readonly kind: 'unknown_step'; readonly message: string }
   | { readonly kind: 'missing' };
 
 /** Lets jobs go on that have failed, were cancelled, or, from a named step on, are completed. */
@@ -36,7 +36,7 @@ export class RetryJob {
       case 'missing':
         throw noSuchJob(id);
       case 'unknown_step':
-        throw new InvalidInput([{ path: 'from_step', message: 'is none of the job' }]);
+        throw new InvalidInput([{ path: 'from_step', message: outcome.message }]);
       case 'forbidden':
         throw new Conflict(whyNot(outcome.status));
       case 'retried':
@@ -64,7 +64,10 @@ export class RetryJob {
     });
     if (applied === null) return { kind: 'missing' };
     const { result, draft, pipeline, statusBefore } = applied;
-    if (result === 'unknown_step') return { kind: result };
+    if (result === 'unknown_step') {
+      const names = draft.pipeline.steps.map(({ name }) => name).join(', ');
+      return { kind: result, message: `is none of the job, which has ${names}` };
+    }
     return result === 'forbidden' ? { kind: result, status: statusBefore } : { kind: result, draft, pipeline };
   }
 

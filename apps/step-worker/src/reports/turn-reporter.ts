@@ -2,7 +2,7 @@ import { publishEvents } from '#shared/bus/live-events';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
 import type { JobStatus } from '#shared/domain/status';
-import { NO_STEPS, stepsIn, type StepSet } from '#shared/domain/step-set';
+import { stepsIn, type StepSet } from '#shared/domain/step-set';
 import type { RetryDecision } from '#shared/domain/turn/end-attempt';
 import { isoOf, type JobDraft } from '#shared/domain/turn/job-draft';
 import type { FastSettled, FastStep } from '#shared/store/jobs/fast-settlement';
@@ -62,9 +62,13 @@ export class TurnReporter {
   }
 
   started(draft: JobDraft, idx: number, attempt: number): LiveEvent {
-    const retry_count = draft.rows.get(idx)?.retryCount ?? 0;
+    const row = draft.rows.get(idx);
     const step = draft.step(idx).name;
-    return { event: 'step.started', at: this.clock.iso(), step, status: 'running', attempt, retry_count };
+    const begun: LiveEvent = { event: 'step.started', at: this.clock.iso(), step, status: 'running', attempt };
+    // Nobody could tell of a crash when it happened.
+    const crash =
+      row?.lastError?.kind === 'crashed' && row.lastError.attempt === attempt - 1 ? row.lastError : undefined;
+    return { ...begun, retry_count: row?.retryCount ?? 0, ...(crash && { last_error: crash }) };
   }
 
   settled(draft: JobDraft, idx: number, retry: RetryDecision | null): LiveEvent[] {
@@ -83,12 +87,12 @@ export class TurnReporter {
       return [{ event: 'step.retrying', status: 'retrying', ...common, ...figures, last_error, ...next }];
     }
     if (row.status === 'cancelled') {
-      const others = stepsIn((draft.graph.descendants[idx] ?? NO_STEPS) & ~draft.job.done).map((other): LiveEvent => {
+      const others = stepsIn(draft.buried).map((other): LiveEvent => {
         return { event: 'step.cancelled', at, step: draft.step(other).name, status: 'cancelled' };
       });
       return [{ event: 'step.cancelled', status: 'cancelled', ...common, ...figures, last_error }, ...others];
     }
-    const skipped = stepsIn((draft.graph.descendants[idx] ?? NO_STEPS) & ~draft.job.done).map((other): LiveEvent => {
+    const skipped = stepsIn(draft.buried).map((other): LiveEvent => {
       return { event: 'step.skipped', at, step: draft.step(other).name, status: 'skipped' };
     });
     return [{ event: 'step.failed', status: 'failed', ...common, ...figures, last_error }, ...skipped];

@@ -39,13 +39,13 @@ describe('resolveLocalSource', () => {
   });
 
   it.each([
-    ['BASE', 'is outside the configured roots'],
-    ['BASE/root-beside', 'is outside the configured roots'],
-    ['BASE/root/../outside', 'is outside the configured roots'],
-    ['BASE/root/leads-out', 'is outside the configured roots'],
-    ['BASE/outside/not-there', 'is outside the configured roots'],
-    ['../../../../etc', 'is outside the configured roots'],
-    ['/', 'is outside the configured roots'],
+    ['BASE', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
+    ['BASE/root-beside', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
+    ['BASE/root/../outside', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
+    ['BASE/root/leads-out', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
+    ['BASE/outside/not-there', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
+    ['../../../../etc', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
+    ['/', 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)'],
     ['BASE/root/not-there', 'does not exist'],
     ['BASE/root/file.txt', 'is not a directory'],
     ['BASE/root/file.txt/below', 'is not a directory'],

@@ -6,6 +6,8 @@ export type LocalSource =
   /** `reason` follows the source in a sentence: "/etc is outside the configured roots". */
   | { readonly ok: false; readonly reason: string };
 
+const OUTSIDE = 'is outside the configured roots (SLUICE_SOURCE_ROOTS of the gateway and the workers)';
+
 /**
  * Where a `local_path` source really is, if a job may read it: a folder under one of the roots once every symbolic
  * link is followed, in the path and in the roots.
@@ -20,12 +22,12 @@ export async function resolveLocalSource(path: string, roots: readonly string[])
   const allowed = realRoots.filter((root) => root !== null);
   try {
     const real = await realpath(wanted);
-    if (!isUnder(real, allowed)) return refuse('is outside the configured roots');
+    if (!isUnder(real, allowed)) return refuse(OUTSIDE);
     return (await stat(real)).isDirectory() ? { ok: true, path: real } : refuse('is not a directory');
   } catch (error) {
     // What lies outside is not probed: whether it exists is nobody's business.
     if (!isUnder(wanted, [...roots.map((root) => resolve(root)), ...allowed])) {
-      return refuse('is outside the configured roots');
+      return refuse(OUTSIDE);
     }
     return refuse(problemOf(error));
   }

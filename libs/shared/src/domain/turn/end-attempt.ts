@@ -205,6 +205,7 @@ export function failForGood(draft: JobDraft, idx: number, error: StepError, pool
 
 function bury(draft: JobDraft, idx: number): void {
   const gone = stepBit(idx) | (draft.graph.descendants[idx] ?? NO_STEPS);
+  draft.buried |= gone & ~draft.job.dead & ~stepBit(idx);
   draft.job.dead |= gone;
   draft.job.open &= ~gone;
 }

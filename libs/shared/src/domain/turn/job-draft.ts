@@ -97,6 +97,8 @@ export class JobDraft {
   redriven: StepSet = NO_STEPS;
   /** Steps that have been opened or mended and now need a message, and those whose tokens came free. */
   opened: StepSet = NO_STEPS;
+  /** Steps that have died of another's end. */
+  buried: StepSet = NO_STEPS;
   changed = false;
 
   constructor(
