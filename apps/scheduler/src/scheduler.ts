@@ -13,6 +13,7 @@ import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
+import { savePools } from '#shared/store/pool-sizes';
 import { StuckSteps } from '#shared/store/jobs/stuck-steps';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelFinish } from './cancel-finish';
@@ -25,6 +26,8 @@ import { TurnDispatch } from './turn-dispatch';
 
 const TICK_MS = 1_000;
 const HOUSEKEEPING_MS = 60_000;
+/** What the file says of pools changes with a restart only. */
+const DAY_MS = 86_400_000;
 /** Rows of workers that are gone are shown for so long. */
 const GONE_WORKERS_MS = 3_600_000;
 
@@ -80,6 +83,7 @@ export class Scheduler {
       this.mirror,
       loop('lost-step-mender', () => mender.runOnce(), lookMs),
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
+      loop('pools', () => savePools(database, catalog.pools).then(() => DAY_MS), TICK_MS),
       loop('housekeeping', () => registry.forgetGone(GONE_WORKERS_MS).then(() => HOUSEKEEPING_MS), HOUSEKEEPING_MS),
     ];
   }

@@ -36,7 +36,7 @@ test('a problem is shown with each of its places', async () => {
   gateway.answers = () => problem(422, { detail: 'Two things are wrong.', errors });
   const { err } = await sluice(gateway.url, ['ingest', 'start', '.']);
   expect(err).toBe(
-    'error: It did not work. Two things are wrong.\n  steps[0]: there is no step "x"\n  odd \\u001b[2Jthing second line\n',
+    'error: It did not work: Two things are wrong.\n  steps[0]: there is no step "x"\n  odd \\u001b[2Jthing second line\n',
   );
 });
 

@@ -222,7 +222,7 @@ describe('dead-letters redrive', () => {
     expect(called()).toEqual(['POST /v1/dead_letters/one/redrive', 'POST /v1/dead_letters/two/redrive']);
     const mixed = await run('dead-letters', 'redrive', 'busy', 'gone', 'one', '-o', 'json');
     expect([mixed.code, JSON.parse(mixed.out)]).toEqual([4, { matched: 3, done: 1, skipped: 2, jobs: [JOB_ID] }]);
-    expect(mixed.err).toContain('busy: No The job is running.');
+    expect(mixed.err).toContain('busy: No: The job is running.');
     expect((await run('dead-letters', 'redrive', 'busy')).code).toBe(1);
     expect((await run('dead-letters', 'redrive', 'one', '-o', 'ids')).out).toBe(`${JOB_ID}\n`);
   });

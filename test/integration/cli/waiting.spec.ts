@@ -177,7 +177,7 @@ describe('--follow', () => {
       'repository pending 0 %',
       'step.started    filesystem',
       'step.progress   filesystem  40 %  half\\u001b[31m way',
-      'step.retrying   filesystem  retry 1 in 5.0s  no disk',
+      'step.retrying   filesystem  retry 1 in 5.0s  transient: no disk',
       'step.started    filesystem  attempt 2',
       'step.completed  filesystem  100 %',
       'job.completed   100 %',

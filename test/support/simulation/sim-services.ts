@@ -121,7 +121,7 @@ export class SimServices {
       const context = world.contextOf(process, drain);
       const database = new SimSession(world, process) as unknown as Database;
       const bus = new SimBus(world, process) as unknown as NatsBus;
-      const catalog = { queues: [...QUEUES], pipelines: new Map() } as unknown as PipelineCatalog;
+      const catalog = { queues: [...QUEUES], pipelines: new Map(), pools: new Map() } as unknown as PipelineCatalog;
       if (place.kind === 'scheduler') {
         void new Scheduler(context, database, bus, catalog).start();
         return;

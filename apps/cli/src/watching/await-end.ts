@@ -56,5 +56,7 @@ export async function awaitEnd({ io, client, printer }: Session, id: string, wai
 }
 
 /** The job as it is; as it was last seen, when it cannot be asked for. */
-const now = (client: RestClient, id: string, last: JobView | null): Promise<JobView | null> =>
-  client.job(id).catch(() => last);
+async function now(client: RestClient, id: string, last: JobView | null): Promise<JobView | null> {
+  const job = await client.job(id).catch(() => null);
+  return job && job.version > (last?.version ?? 0) ? job : last;
+}

@@ -67,7 +67,8 @@ export function jobViewOf(job: JobRecord, rows: readonly StepRecord[], pipeline:
   const failed = new Set(rows.filter((row) => row.status === 'failed').map((row) => row.idx));
   const steps = pipeline.definition.steps.map((step, idx) => {
     const row = rowOf.get(idx);
-    const status = row ? statusOfRow(job, row) : statusWithoutRow(job, idx, pipeline.graph, failed);
+    const waits = !row || row.status === 'queued' || row.status === 'parked';
+    const status = waits ? statusOfWaiting(job, idx, pipeline.graph, failed) : row.status;
     return stepViewOf(step, status, row, now);
   });
   const { id, status, version } = job;
@@ -103,17 +104,11 @@ export function jobViewOf(job: JobRecord, rows: readonly StepRecord[], pipeline:
   };
 }
 
-/** A row that waits for its needs again, after a manual retry, is `queued` but not open. */
-function statusOfRow(job: JobRecord, row: StepRecord): StepStatus {
-  if (row.status !== 'queued' && row.status !== 'parked') return row.status;
-  return hasStep(job.open, row.idx) ? 'queued' : isEnded(job.status) ? 'cancelled' : 'pending';
-}
-
 /**
- * A dead step without a row never began: a step that it needs has failed, or the job was cancelled. Where both are so, the
- * failure among its needs came first.
+ * Of a step that has no row, or whose row waits for its needs again after a manual retry. A dead one never began in this
+ * run: a step that it needs has failed, or the job was cancelled. Where both are so, the failure among its needs came first.
  */
-function statusWithoutRow(job: JobRecord, idx: number, graph: PipelineGraph, failed: ReadonlySet<number>): StepStatus {
+function statusOfWaiting(job: JobRecord, idx: number, graph: PipelineGraph, failed: ReadonlySet<number>): StepStatus {
   if (hasStep(job.done, idx)) return 'completed';
   if (hasStep(job.dead, idx)) {
     const needs = graph.ancestors[idx] ?? 0n;
