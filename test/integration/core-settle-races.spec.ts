@@ -289,7 +289,7 @@ describe('a claimed attempt whose step another worker has claimed since', () => 
       const second = await b.claim(id, 0);
       expect([first?.result, second?.result]).toMatchObject([
         { kind: 'taken', epoch: 2 },
-        { kind: 'taken', epoch: 3, suspect: true },
+        { kind: 'taken', epoch: 3, suspectMs: expect.any(Number) as number },
       ]);
       const before = await stage.dump();
       expect((await a.settleClaimed(id, 0, 2))?.result).toEqual({ kind: 'stale' });

@@ -156,7 +156,7 @@ describe('a claim', () => {
       const [one, other] = [worker.take(await putSuspect(), 0), worker.take(await putSuspect(), 0)];
       expect((await worker.settlement.claim(one, worker.current))?.result).toMatchObject({
         kind: 'taken',
-        suspect: true,
+        suspectMs: 60_000,
       });
       expect((await worker.settlement.claim(other, worker.current))?.result).toEqual({ kind: 'suspect_waits' });
       worker.turns.setSuspect(one, false);

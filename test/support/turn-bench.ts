@@ -175,5 +175,5 @@ export const taken = (idx: number, epoch: number): ClaimOutcome => ({
   idx,
   epoch,
   attempt: 1,
-  suspect: false,
+  suspectMs: 0,
 });

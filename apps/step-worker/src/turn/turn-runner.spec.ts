@@ -203,6 +203,31 @@ describe('a turn whose step fails', () => {
   });
 });
 
+describe('a step that has crashed a worker before', () => {
+  it('is under suspicion until it has run for longer than it had then: others need not wait for its end', async () => {
+    jest.useFakeTimers();
+    try {
+      const bench = new Bench([stepNamed('a')]);
+      bench.claims = [{ kind: 'taken', idx: 0, epoch: 2, attempt: 2, suspectMs: 500 }];
+      const seen: boolean[] = [];
+      let next: Promise<boolean> | undefined;
+      bench.during = (turn) => {
+        bench.turns.setSuspect(turn, true);
+        next = bench.turns.waitForSuspect();
+        jest.advanceTimersByTime(499);
+        seen.push(bench.turns.mayTakeSuspect());
+        jest.advanceTimersByTime(1);
+        seen.push(bench.turns.mayTakeSuspect());
+      };
+      await bench.take({}, 2);
+      expect(seen).toEqual([false, true]);
+      expect(await next).toBe(true);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+});
+
 describe('a turn that is stale', () => {
   const STALE: FastSettled = { kind: 'stale' };
 

@@ -195,14 +195,25 @@ export class TurnRunner {
         reporter.changed(draft, pipeline, applied.statusBefore, reporter.settled(draft, result.idx, null), null);
         return DONE;
       case 'taken': {
-        const { idx, epoch, attempt } = result;
+        const { idx, epoch, attempt, suspectMs } = result;
         failpoint('worker.claimed', draft.job.id, idx, epoch);
         turn.current = { idx, epoch, attempt, grantedBy };
+        if (suspectMs > 0) this.clearLater(turn, turn.current, suspectMs);
         turn.recorded = true;
         reporter.changed(draft, pipeline, applied.statusBefore, [reporter.started(draft, idx, attempt)], null);
         return null;
       }
     }
+  }
+
+  /** A step that has run for longer than when its worker died is no suspect any more: others need not wait for its end. */
+  private clearLater(turn: ActiveTurn, current: CurrentAttempt, suspectMs: number): void {
+    const { turns } = this.deps;
+    setTimeout(() => {
+      if (turn.current !== current) return;
+      turns.setSuspect(turn, false);
+      turns.wakeWaiter();
+    }, suspectMs).unref();
   }
 
   /** Records how the attempt ended. @returns how the turn ends, or null: it goes on with `turn.current` */

@@ -99,7 +99,7 @@ export class TurnSettlement {
           knows: (idx) => turns.knows(jobId, idx, turn),
           mayTakeSuspect: () => turns.mayTakeSuspect(),
         });
-        if (outcome.kind === 'taken' && outcome.suspect) turns.setSuspect(turn, true);
+        if (outcome.kind === 'taken' && outcome.suspectMs > 0) turns.setSuspect(turn, true);
         return outcome;
       },
     });

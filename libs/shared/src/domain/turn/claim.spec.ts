@@ -146,7 +146,9 @@ describe('claimStep, for every row that an open step can have', () => {
     }
     const suspect = crashes > 0 || crashed;
     const attempt = known.attempts + (crashed ? 2 : 1);
-    expect(outcome).toEqual({ kind: 'taken', idx: 0, epoch: known.epoch + 1, attempt, suspect });
+    // Under suspicion for as long as it can have run when its worker died.
+    const suspectMs = crashed ? 9_000 : suspect ? 60_000 : 0;
+    expect(outcome).toEqual({ kind: 'taken', idx: 0, epoch: known.epoch + 1, attempt, suspectMs });
     expect(rowOf(draft)).toMatchObject({
       ...{ status: 'running', worker: 'me', turn: 0, epoch: known.epoch + 1, startedAt: NOW, completedAt: null },
       ...{ nextRetryAt: null, awaitsScheduler: false, held: false },
@@ -320,7 +322,10 @@ describe('claimStep, of a limited step', () => {
   it('hands the tokens of a crash to the next owner, though none is free', () => {
     const pools = poolsOf({ 'step:tried/a': [2, 2], 'resource:llm': [3, 3] });
     const draft = limited('running', { held: true });
-    expect(claimStep(draft, request({ pools }))).toMatchObject({ kind: 'taken', suspect: true });
+    expect(claimStep(draft, request({ pools }))).toMatchObject({
+      kind: 'taken',
+      suspectMs: expect.any(Number) as number,
+    });
     expect(rowOf(draft).held).toBe(true);
     expect(pools).toEqual(poolsOf({ 'step:tried/a': [2, 2], 'resource:llm': [3, 3] }));
   });

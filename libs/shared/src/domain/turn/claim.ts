@@ -37,7 +37,8 @@ export type ClaimOutcome =
       readonly idx: number;
       readonly epoch: number;
       readonly attempt: number;
-      readonly suspect: boolean;
+      /** For how long it stays under suspicion of killing its worker, in milliseconds; 0: it never has crashed. */
+      readonly suspectMs: number;
     }
   /** Nothing to do now, and somebody else sees to the rest: ack. */
   | { readonly kind: 'nothing' }
@@ -108,10 +109,13 @@ function look(draft: JobDraft, row: StepRow | undefined, request: ClaimRequest):
 const suspectOrTake = (row: StepRow, request: ClaimRequest): Look =>
   row.crashes > 0 && !request.mayTakeSuspect() ? 'suspect_waits' : 'take';
 
+/** Of a crash that was found by an earlier claim. */
+const UNKNOWN_RUN_MS = 60_000;
 /** Another copy of a turn that is at work here: it ends soon, or its message comes again. */
 const KNOWN_WAIT_MS = 1_000;
 
-function take(draft: JobDraft, idx: number, request: ClaimRequest): ClaimOutcome {
+/** @param ranMs how long an attempt that crashed ran at most, its end found late; one that runs longer did not do it */
+function take(draft: JobDraft, idx: number, request: ClaimRequest, ranMs = UNKNOWN_RUN_MS): ClaimOutcome {
   const { job } = draft;
   const row = draft.rows.get(idx) ?? newRow(idx);
   draft.rows.set(idx, row);
@@ -133,14 +137,16 @@ function take(draft: JobDraft, idx: number, request: ClaimRequest): ClaimOutcome
   row.completedAt = null;
   draft.updateStatus();
   job.startedAt ??= draft.now;
-  return { kind: 'taken', idx, epoch: row.epoch, attempt: row.attempts + 1, suspect: row.crashes > 0 };
+  const suspectMs = row.crashes === 0 ? 0 : Math.max(1, Math.round(ranMs));
+  return { kind: 'taken', idx, epoch: row.epoch, attempt: row.attempts + 1, suspectMs };
 }
 
 function takeAfterCrash(draft: JobDraft, idx: number, request: ClaimRequest): ClaimOutcome {
   const row = draft.rows.get(idx);
   if (!row) return take(draft, idx, request);
   const error = recordCrash(draft, row);
-  if (row.crashes < MAX_CRASHES) return take(draft, idx, request);
+  const ranMs = (draft.now - (row.startedAt ?? draft.now)) / 1_000;
+  if (row.crashes < MAX_CRASHES) return take(draft, idx, request, ranMs);
   failForGood(draft, idx, error, request.pools);
   return { kind: 'quarantined', idx };
 }

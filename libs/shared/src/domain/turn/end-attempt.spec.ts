@@ -283,6 +283,15 @@ describe('endAttempt, failed', () => {
     expect(waiting.deadLetters).toEqual([]);
   });
 
+  it('for good: names what died of it, once: not what had died before', () => {
+    const first = draftOf({ pipeline: DIAMOND, job: { done: set(0), open: set(1, 2) } });
+    end(first, { head: 1, idx: 1 }, failure('final'));
+    expect(first.buried).toBe(set(3));
+    const second = draftOf({ pipeline: DIAMOND, job: { done: set(0), open: set(2), dead: set(1, 3) } });
+    end(second, { head: 2, idx: 2 }, failure('final'));
+    expect(second.buried).toBe(0n);
+  });
+
   it('for good: lets the branch that does not need it go on', () => {
     const draft = draftOf({ pipeline: DIAMOND, job: { done: set(0), open: set(1, 2) } });
     end(draft, { head: 1, idx: 1 }, failure('final'));

@@ -90,6 +90,12 @@ describe("a step's status", () => {
       'completed failed completed skipped completed',
     ],
     [
+      'failed again in a rerun, whose rows still wait',
+      job('failed', { done: [A, C, E], dead: [B, D] }),
+      [row(A, 'completed'), row(B, 'failed'), row(C, 'completed'), row(D, 'queued'), row(E, 'completed')],
+      'completed failed completed skipped completed',
+    ],
+    [
       'failed at once',
       job('failed', { done: [E], dead: [A, B, C, D] }),
       [row(A, 'failed'), row(E, 'completed')],
