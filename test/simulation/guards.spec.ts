@@ -12,7 +12,7 @@ import { simulate } from '../support/simulation/simulate';
  */
 
 const SEED = 7;
-const BUDGET = 300;
+const BUDGET = 900;
 const HEALTHY = Math.ceil(Number(process.env.SLUICE_TEST_SIMULATIONS ?? 0) / 10);
 
 afterEach(() => guards.take([]));
