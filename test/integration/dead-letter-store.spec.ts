@@ -121,9 +121,14 @@ describe(`with ${LETTERS} dead letters`, () => {
 });
 
 describe('what is sent of a dead letter', () => {
-  it('has its payload, unless that is large; a secret stays a name', async () => {
+  it('has its payload, unless that is large; a secret stays a name, a written one is hidden', async () => {
     await stage.server.query('TRUNCATE jobs, dead_letters');
-    const options = { headers: { authorization: { secret: 'TOKEN' } }, url: 'http://127.0.0.1/' };
+    const authorization = { secret: 'TOKEN' };
+    const options = {
+      headers: { authorization, 'x-key': 'hunter2' },
+      url: 'http://me:hunter2@127.0.0.1/?apikey=hunter2',
+    };
+    const shown = { headers: { authorization, 'x-key': '***' }, url: 'http://***@127.0.0.1/?apikey=***' };
     const pipeline = await stage.save(pipelineOf([stepNamed('a', { options })], 'secretive'));
     const inputs = [
       '{"n": 1}',
@@ -150,10 +155,13 @@ describe('what is sent of a dead letter', () => {
       error: { message: 'no', kind: 'transient', code: null },
       payload: {
         ...{ source: null, source_type: null, branch: null, commit: null, input: { n: 1 } },
-        options: { ...options, method: 'PUT' },
+        options: { ...shown, method: 'PUT' },
       },
     });
     expect(sent.map(({ payload }) => payload !== undefined)).toEqual([true, false, false]);
-    expect((await letters.list({}, 10)).items).toHaveLength(3);
+    const { items } = await letters.list({}, 10);
+    expect(items).toHaveLength(3);
+    const read = await letters.get(sent[0]?.id ?? '');
+    for (const letter of [...items, read]) expect(letter?.payload.options).toEqual({ ...shown, method: 'PUT' });
   });
 });

@@ -99,6 +99,26 @@ describe('a command', () => {
     await expect(running).rejects.toBe(reason);
   });
 
+  it('that prints progress without end does not hold up its worker, and the last of it is told', async () => {
+    const script =
+      'yes "::progress 5 a" | head -n 3000000; yes "no" | head -n 10000000 >&2; echo ::progress 90 z; echo "{}"';
+    const given = context(sh(script));
+    let [turns, isOver] = [0, false];
+    const turn = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(turn);
+    };
+    turn();
+    const startedAtMs = performance.now();
+    await expect(run(given)).resolves.toEqual({});
+    isOver = true;
+    const tookMs = performance.now() - startedAtMs;
+    expect(given.reported.at(-1)).toEqual([90, 'z']);
+    expect(given.reported.length).toBeLessThan(tookMs / 100 + 3);
+    expect(given.lines.length).toBeLessThan((tookMs / 100 + 3) * 1_000);
+    expect(turns).toBeGreaterThan(100);
+  }, 60_000);
+
   it('runs in the folder that the step names', async () => {
     const folder = await realpath(await mkdtemp(join(tmpdir(), 'sluice-cwd-')));
     await expect(run(context({ ...sh('echo "{\\"in\\":\\"$(pwd)\\"}"'), cwd: folder }))).resolves.toEqual({
@@ -143,16 +163,16 @@ describe('a command', () => {
 });
 
 describe('a command that is told to stop', () => {
-  /** A tree of processes whose pids it prints as progress. */
+  /** A tree of processes whose pids it prints to its standard error. */
   const tree = (trap: string): JsonObject =>
-    sh(`${trap} sh -c '${trap} sleep 600 & echo "::progress 1 $!"; echo "::progress 2 $$"; wait; sleep 600' &
-        echo "::progress 3 $$"; wait; while :; do sleep 600; done`);
+    sh(`${trap} sh -c '${trap} sleep 600 & echo "$!" >&2; echo "$$" >&2; wait; sleep 600' &
+        echo "$$" >&2; wait; while :; do sleep 600; done`);
 
   async function started(by: CommandHandler, options: JsonObject, stop: AbortController) {
     const given = context(options, { signal: stop.signal });
     const running = run(given, by);
     running.catch(() => undefined);
-    const pids = await until(() => given.reported.length === 3 && given.reported.map(([, text]) => Number(text)));
+    const pids = await until(() => given.lines.length === 3 && given.lines.map(([, text]) => Number(text)));
     expect(await Promise.all(pids.map(isAlive))).toEqual([true, true, true]);
     return { given, running, pids };
   }

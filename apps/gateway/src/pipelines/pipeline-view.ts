@@ -1,7 +1,7 @@
 import type { HandlerDefinition } from '#shared/contracts/handler';
+import { optionsWithoutSecrets } from '#shared/contracts/hidden-secrets';
 import type { JsonObject } from '#shared/domain/json';
 import type { BackOff, PipelineDefinition, StepDefinition } from '#shared/domain/pipeline';
-import { hideSecrets } from '#shared/runtime/log-text';
 
 export interface PipelineStepView {
   readonly name: string;
@@ -35,16 +35,12 @@ export function pipelineView(
   return { name, description, source, steps: steps.map((step) => stepView(step, handlers.get(step.uses))) };
 }
 
-/** Secrets are to be named in the file, not written; what looks like one all the same is not told. */
-const withoutSecrets = (options: JsonObject): JsonObject =>
-  JSON.parse(hideSecrets(JSON.stringify(options))) as JsonObject;
-
 function stepView(step: StepDefinition, handler: HandlerDefinition | undefined): PipelineStepView {
   const { name, uses, needs, queue, max_retries, back_off, timeout_ms, concurrency, resources, isolation, options } =
     step;
   return {
     ...{ name, uses, needs, queue, max_retries, back_off, timeout_ms, concurrency, resources, isolation },
-    options: withoutSecrets(options),
+    options: optionsWithoutSecrets(options),
     job_options: handler?.jobOptions ?? [],
   };
 }

@@ -22,7 +22,9 @@ export const deadLetterView = z.object({
       branch: z.string().nullable(),
       commit: z.string().nullable(),
       input: jsonObject,
-      options: jsonObject.describe("the step's options with the job's over them; secrets are named, not shown"),
+      options: jsonObject.describe(
+        "the step's options with the job's over them; secrets are named or hidden, not shown",
+      ),
     })
     .describe('what the step was to work on'),
   created_at: time,

@@ -1,7 +1,8 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { hideSecrets } from '#shared/contracts/hidden-secrets';
 import type { LogLevel } from '#shared/runtime/environment';
-import { escapeControls, hideSecrets } from '#shared/runtime/log-text';
+import { escapeControls } from '#shared/runtime/log-text';
 
 export type { Logger };
 

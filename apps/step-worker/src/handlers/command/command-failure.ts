@@ -14,7 +14,7 @@ const NOT_FOUND = 127;
 
 /**
  * What an exit other than 0 means.
- * @param lastError the last line that the program wrote to its standard error
+ * @param lastError the last line that the program wrote to its standard error, secrets hidden
  * @param env that the program had
  */
 export function failureOf(

@@ -3,7 +3,6 @@ import { commandDefinition, type CommandOptions } from '#shared/contracts/handle
 import type { Json } from '#shared/domain/json';
 import { PermanentError } from '#shared/domain/step-errors';
 import type { GuardedProcess } from '#shared/runtime/embedded/guardian';
-import { readLines } from '#shared/runtime/embedded/line-tail';
 import { recordFigures } from '../../processes/own-figures';
 import { type ProcessGroups, readToEnd, type RunningGroup } from '../../processes/process-groups';
 import { SecretMask } from '../secrets/secret-mask';
@@ -11,6 +10,8 @@ import type { SecretReader } from '../secrets/secret-reader';
 import { commandEnvironment } from './command-environment';
 import { failureOf, startFailure } from './command-failure';
 import { CommandOutput, type LastLine } from './command-output';
+import { CommandProgress } from './command-progress';
+import { ErrorLines } from './error-lines';
 
 export interface CommandHandlerDeps {
   readonly secrets: SecretReader;
@@ -37,16 +38,16 @@ export class CommandHandler implements StepHandler<CommandOptions> {
     const env = commandEnvironment(this.deps.env, this.deps.secretNames, context, values);
     const group = await this.start(options, env, signal);
     group.process.stdin?.end(`${inputOf(context)}\n`);
-    const errors = readErrors(group.process, (line) => context.log('info', mask.text(line)));
-    const output = readOutput(group.process, (percent, message) => {
-      context.progress(percent, message === undefined ? undefined : mask.text(message));
-    });
+    const shown = (text: string, isCut: boolean): string => mask.text(text, isCut);
+    const errors = readErrors(group.process, new ErrorLines(shown, (line) => context.log('info', line)));
+    const progress = new CommandProgress(shown, (percent, message) => context.progress(percent, message));
+    const output = readOutput(group.process, progress);
     const { exit, figures, wasStopped } = await group.ended;
     recordFigures(context, figures);
     const [lastLine, lastError] = await Promise.all([output, errors]);
     // Told to stop, many programs exit with 0, their work not done.
     if (wasStopped) throw signal.reason;
-    if (exit.code !== 0) throw failureOf(options, exit, mask.text(lastError), env);
+    if (exit.code !== 0) throw failureOf(options, exit, lastError, env);
     return mask.json(outputOf(lastLine, (line) => context.log('warn', line)));
   }
 
@@ -67,25 +68,21 @@ function inputOf({ jobId, step, attempt, idempotencyKey, input, outputs }: StepC
 }
 
 /** @returns the last line that is not blank, once the program has printed all */
-async function readErrors(process: GuardedProcess, onLine: (line: string) => void): Promise<string> {
-  let last = '';
-  readLines(process.stderr, (line) => {
-    if (line.trim() !== '') last = line;
-    onLine(line);
-  });
+async function readErrors(process: GuardedProcess, lines: ErrorLines): Promise<string> {
+  process.stderr.on('data', (chunk: Buffer) => lines.add(chunk));
+  process.stderr.on('error', () => undefined);
   await readToEnd(process.stderr, process);
-  return last;
+  return lines.end();
 }
 
-async function readOutput(
-  process: GuardedProcess,
-  onProgress: (percent: number, message: string | undefined) => void,
-): Promise<LastLine> {
-  const output = new CommandOutput(onProgress);
+async function readOutput(process: GuardedProcess, progress: CommandProgress): Promise<LastLine> {
+  const output = new CommandOutput((line) => progress.add(line));
   process.stdout.on('data', (chunk: Buffer) => output.add(chunk));
   process.stdout.on('error', () => undefined);
   await readToEnd(process.stdout, process);
-  return output.end();
+  const last = output.end();
+  progress.end();
+  return last;
 }
 
 function outputOf(lastLine: LastLine, log: (line: string) => void): Json {

@@ -55,6 +55,21 @@ describe('what a status means', () => {
 });
 
 describe('words of an answer', () => {
+  it.each([
+    [400, `${'x'.repeat(195)}hunter2`, undefined],
+    [302, '', `/${'x'.repeat(195)}hunter2`],
+  ])('hide a secret before they are cut: %i', (status, body, location) => {
+    const hide = (text: string): string => text.replaceAll('hunter2', '***');
+    const given = answer(status, body, location === undefined ? {} : { location });
+    expect(() => outputOf(given, 'POST http://h/x', { nowMs: NOW, hide, log: () => undefined })).toThrow('xx***');
+  });
+
+  it('say whether their end is missing', () => {
+    const hide = (text: string, isCut?: boolean): string => `${text} ${isCut}`;
+    const given = answer(500, 'why', {}, true);
+    expect(() => outputOf(given, 'POST http://h/x', { nowMs: NOW, hide, log: () => undefined })).toThrow(': why true');
+  });
+
   it('are one line of 200 characters at most, whatever is in it', () => {
     expect(oneLine(' a\r\n\tb\0\u001b[31mc\u2028d ')).toBe('a b [31mc d');
     expect(oneLine('😀'.repeat(300))).toBe('😀'.repeat(200));

@@ -27,8 +27,8 @@ const MAX_QUOTED_CHARACTERS = 200;
 export interface AnswerWays {
   /** By this machine's clock. */
   readonly nowMs: number;
-  /** Takes secrets out of what is quoted. */
-  readonly hide: (text: string) => string;
+  /** Takes secrets out of what is quoted, of which the end may be missing. */
+  readonly hide: (text: string, isCut?: boolean) => string;
   /** Told when there was a body that is no output. */
   readonly log: (line: string) => void;
 }
@@ -43,14 +43,14 @@ export function outputOf(answer: HttpAnswer, request: string, ways: AnswerWays):
   const answered = `${request} answered ${status}`;
   const kind = kindOfStatus(status);
   if (kind === 'completed') return outputOfBody(answer, answered, ways);
-  const quoted = oneLine(ways.hide(answer.body));
+  const quoted = oneLine(ways.hide(answer.body, answer.isCut));
   const message = quoted === '' ? answered : `${answered}: ${quoted}`;
   const code = `http_${status}`;
   if (kind === 'transient') {
     throw new TransientError(message, code, retryAfterMs(header('retry-after'), header('date'), ways.nowMs));
   }
   if (status >= 300 && status < 400)
-    throw new PermanentError(ways.hide(redirectMessage(answered, header('location'))), code);
+    throw new PermanentError(redirectMessage(answered, header('location'), ways), code);
   throw new PermanentError(message, code);
 }
 
@@ -84,8 +84,9 @@ function parsed(text: string): Json | undefined {
   }
 }
 
-function redirectMessage(answered: string, location: string | undefined): string {
-  const to = location === undefined ? 'elsewhere' : `to ${shownUrl(location)}`;
+function redirectMessage(answered: string, location: string | undefined, { hide }: AnswerWays): string {
+  // Hidden before it is shortened, and after it may have been written in another way.
+  const to = location === undefined ? 'elsewhere' : `to ${hide(shownUrl(hide(location)))}`;
   return `${answered}: it points ${to}, and redirects are not followed. Write the final address into the step's url`;
 }
 

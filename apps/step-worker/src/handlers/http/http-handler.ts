@@ -28,8 +28,8 @@ export class HttpHandler implements StepHandler<HttpOptions> {
       signal,
     };
     const answer = await this.connections.send(request, shown);
-    const hide = (text: string): string => mask.text(text);
-    const log = (line: string): void => context.log('warn', line);
+    const hide = (text: string, isCut?: boolean): string => mask.text(text, isCut);
+    const log = (line: string): void => context.log('warn', mask.text(line));
     return mask.json(outputOf(answer, shown, { nowMs: Date.now(), hide, log }));
   }
 

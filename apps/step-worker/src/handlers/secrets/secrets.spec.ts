@@ -54,6 +54,39 @@ describe('the mask', () => {
     expect(mask.json(value)).toEqual({ a: ['***', '***', null, true], '***': 1 });
   });
 
+  it.each([
+    ['JSON', 'p"w\\d\u0001\n+/', (text: string) => JSON.stringify(text)],
+    ['JSON within JSON', 'p"w\\d\n', (text: string) => JSON.stringify(JSON.stringify(text))],
+    ['an address', 'p/w d&?é', encodeURIComponent],
+    ['base64', 'a?>b~~?>', (text: string) => Buffer.from(text).toString('base64')],
+    [
+      'base64 without its padding',
+      'a?>b~~?>',
+      (text: string) => Buffer.from(text).toString('base64').replace(/=/g, ''),
+    ],
+    ['base64url', 'a?>b~~?>', (text: string) => Buffer.from(text).toString('base64url')],
+    ['padded base64url', 'a?>b~~?>', (text: string) => `${Buffer.from(text).toString('base64url')}=`],
+  ])('hides a secret that is written as %s', (_, secret, written) => {
+    const text = written(secret);
+    expect(text).not.toContain(secret);
+    const hidden = new SecretMask([secret]).text(`got <${text}>`);
+    expect(hidden.replace(/[\\"]/g, '')).toBe('got <***>');
+  });
+
+  it('hides a secret that holds another before that one', () => {
+    expect(new SecretMask(['abcd', 'abcd-efgh']).text('abcd-efgh abcd')).toBe('*** ***');
+  });
+
+  it('takes the beginning of a secret from the end of a text that is cut, and no other end', () => {
+    const cut = Buffer.from('é so tok-é').subarray(0, -1).toString();
+    const tokens = new SecretMask(['tok-é3f9a8b']);
+    expect(tokens.text('it says tok-é3f9', true)).toBe('it says ');
+    expect(tokens.text(cut, true)).toBe('é so ');
+    expect(tokens.text('it says tok-é3f9a8b', true)).toBe('it says ***');
+    expect(tokens.text('it says no', true)).toBe('it says no');
+    expect(tokens.text('it says tok-é3f9')).toBe('it says tok-é3f9');
+  });
+
   it('without secrets gives the value itself', () => {
     const value = { a: [1] };
     expect(new SecretMask([]).json(value)).toBe(value);

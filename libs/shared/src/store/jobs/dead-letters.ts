@@ -1,5 +1,6 @@
 import type { DataSource } from 'typeorm';
 import type { DeadLetterFilter, DeadLetterGroup, DeadLetterView } from '#shared/contracts/dead-letter';
+import { optionsWithoutSecrets } from '#shared/contracts/hidden-secrets';
 import { jobStatesAllowing } from '#shared/domain/transitions';
 import { BoundedReads, type BoundedReadsOptions } from '#shared/store/jobs/bounded-reads';
 import {
@@ -105,11 +106,11 @@ export class DeadLetters {
   }
 }
 
-/** With the options that the step had: the pipeline's as the job keeps it, and the job's own over them. */
+/** With the options that the step had: the pipeline's as the job keeps it, and the job's own over them; secrets hidden. */
 export async function letterViewOf(row: LetterRow, pipelines: PipelineStore): Promise<DeadLetterView> {
   const { definition } = pipelines.peek(row.pipeline_hash) ?? (await pipelines.get(row.pipeline_hash));
   const { id, job_id, pipeline, step, error, fingerprint, attempts, source, source_type, branch, commit, input } = row;
-  const options = { ...definition.steps[row.idx]?.options, ...row.options };
+  const options = optionsWithoutSecrets({ ...definition.steps[row.idx]?.options, ...row.options });
   return {
     ...{ id, job_id, pipeline, step, error, fingerprint, attempts },
     payload: { source, source_type, branch, commit, input, options },
