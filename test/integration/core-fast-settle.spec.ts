@@ -139,7 +139,8 @@ describe('a fast settlement', () => {
     expect(rows).toEqual([
       {
         ...{ idx: 0, status: 'completed', epoch: 1, attempts: 1, worker: 'me', turn: 0, retryCount: 0, crashes: 0 },
-        ...{ nextRetryAt: null, awaitsScheduler: false, held: false, startedAt, completedAt: finishedAt, durationMs },
+        ...{ nextRetryAt: null, awaitsScheduler: false, held: false, waitsFor: null, startedAt },
+        ...{ completedAt: finishedAt, durationMs },
         ...{ cpuPercent, memoryMb, lastError: null, output: { of: 0 } },
       },
     ]);

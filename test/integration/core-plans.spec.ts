@@ -3,6 +3,7 @@ import type { NamedStatement } from '#shared/store/database';
 import { withClient } from '#shared/store/database';
 import { LOCK_JOBS, READ_STEPS, WRITE_DRAFTS } from '#shared/store/jobs/draft-statements';
 import { FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
+import { PARKED } from '#shared/store/jobs/stuck-steps';
 import { LaneClient } from '#shared/store/lane-client';
 import { type CoreStage, openStage } from './core-stage';
 
@@ -87,4 +88,15 @@ it('would not, on a connection like any other: a small table is read whole', asy
     return found;
   });
   expect(paths).toEqual(expect.arrayContaining(['all of jobs', 'all of steps']));
+});
+
+it('the look for parked steps goes by their index, each pool to its own', async () => {
+  await fill(20_000);
+  await stage.server.query(
+    `UPDATE steps SET status = 'parked', waits_for = 'pool ' || abs(hashtext(job_id::text) % 10) WHERE idx = 2`,
+  );
+  await stage.server.query(`INSERT INTO pools SELECT 'pool ' || n, 1, 3 FROM generate_series(0, 9) n`);
+  await stage.server.query('ANALYZE steps, pools');
+  const paths = await withClient(await stage.connect(1), (client) => pathsOf(client, PARKED));
+  expect(paths).toEqual(['all of pools', 'steps_parked']);
 });

@@ -105,13 +105,13 @@ async function put(server: TestDatabase, pipeline: StoredPipeline, job: JobToPut
     await server.query(
       `INSERT INTO steps (job_id, idx, status, epoch, attempts, worker, turn, retry_count, crashes, next_retry_at,
                           awaits_scheduler, held, started_at, completed_at, duration_ms, cpu_percent, memory_mb, last_error,
-                          output)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+                          output, waits_for)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
       [
         ...[fields.id, row.idx, row.status, row.epoch, row.attempts, row.worker, row.turn, row.retryCount, row.crashes],
         ...[time(row.nextRetryAt), row.awaitsScheduler, row.held, time(row.startedAt), time(row.completedAt)],
         ...[row.durationMs, row.cpuPercent, row.memoryMb, row.lastError && JSON.stringify(row.lastError)],
-        row.output ? JSON.stringify(row.output) : null,
+        ...[row.output ? JSON.stringify(row.output) : null, row.waitsFor],
       ],
     );
   }
@@ -150,7 +150,8 @@ async function read(server: TestDatabase, id: string): Promise<StoredJob & { ver
     `SELECT idx, status, epoch, attempts, worker, turn, retry_count AS "retryCount", crashes,
             ${us('next_retry_at')} AS "nextRetryAt", awaits_scheduler AS "awaitsScheduler", held,
             ${us('started_at')} AS "startedAt", ${us('completed_at')} AS "completedAt", duration_ms AS "durationMs",
-            cpu_percent AS "cpuPercent", memory_mb AS "memoryMb", last_error AS "lastError", output
+            cpu_percent AS "cpuPercent", memory_mb AS "memoryMb", last_error AS "lastError", output,
+            waits_for AS "waitsFor"
      FROM steps WHERE job_id = $1 ORDER BY idx`,
     [id],
   );

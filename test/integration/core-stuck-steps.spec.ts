@@ -1,11 +1,5 @@
 import type { StepRow } from '#shared/domain/turn/job-draft';
-import {
-  PARKED_START,
-  type ParkedStep,
-  StuckSteps,
-  SWEEP_START,
-  type SweepPosition,
-} from '#shared/store/jobs/stuck-steps';
+import { StuckSteps, SWEEP_START, type SweepPosition } from '#shared/store/jobs/stuck-steps';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { CHAIN, SECOND, set } from '../support/drafts';
 import { type CoreStage, type JobToPut, openStage } from './core-stage';
@@ -140,38 +134,63 @@ describe('StuckSteps, and what waits for the scheduler', () => {
     expect(inMs).toBeLessThanOrEqual(61_000);
   });
 
-  it('finds as many parked steps as there are free tokens, those handed out longest ago first', async () => {
-    const parked = { idx: 0, status: 'parked' } as const;
-    const [young, old] = [await putOld(10, { rows: [parked] }), await putOld(60, { rows: [parked] })];
-    await putOld(90, { rows: [{ idx: 0, status: 'queued' }] });
-    const parkedNow = (limit = 10): Promise<ParkedStep[]> => stuck.parked(PARKED_START, limit);
-    expect(await parkedNow()).toEqual([]);
-    await stage.server.query(`INSERT INTO pools VALUES ('full', 2, 2)`);
-    expect(await parkedNow()).toEqual([]);
-    await stage.server.query(`INSERT INTO pools VALUES ('free', 1, 2)`);
-    expect(await parkedNow()).toMatchObject([{ jobId: old, idx: 0 }]);
-    await stage.server.query(`INSERT INTO pools VALUES ('also free', 0, 5), ('lowered', 9, 3)`);
-    expect(await parkedNow()).toMatchObject([
-      { jobId: old, idx: 0 },
-      { jobId: young, idx: 0 },
-    ]);
-    expect(await parkedNow(1)).toMatchObject([{ jobId: old, idx: 0 }]);
+  const parkedFor = (waitsFor: string, idx = 0): Partial<StepRow> & { idx: number } => ({
+    ...{ idx, status: 'parked', waitsFor },
+  });
+  const setPool = (name: string, used: number, max: number): Promise<unknown> =>
+    stage.server.query(
+      'INSERT INTO pools VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE SET used = excluded.used, max = excluded.max',
+      [name, used, max],
+    );
+
+  it('finds as many steps parked on a pool as it has room for, those of the oldest jobs first', async () => {
+    const rows = [parkedFor('pool', 0), parkedFor('pool', 1), { idx: 2, status: 'queued' as const }];
+    const old = await stage.put(chain, { rows: rows.toReversed() });
+    const young = await stage.put(chain, { rows });
+    const names = [old, young].flatMap((jobId) => [0, 1].map((idx) => ({ jobId, idx })));
+    expect(await stuck.parked(10)).toEqual([]);
+    await setPool('pool', 2, 2);
+    expect(await stuck.parked(10)).toEqual([]);
+    await setPool('pool', 9, 3);
+    expect(await stuck.parked(10)).toEqual([]);
+    await setPool('pool', 1, 2);
+    expect(await stuck.parked(10)).toEqual(names.slice(0, 1));
+    await setPool('pool', 0, 3);
+    expect(await stuck.parked(10)).toEqual(names.slice(0, 3));
+    expect(await stuck.parked(2)).toEqual(names.slice(0, 2));
+    await setPool('pool', 0, 9);
+    expect(await stuck.parked(10)).toEqual(names);
   });
 
-  it('goes round the parked steps, each once, also those of one job', async () => {
-    const rows = [0, 1, 2].map((idx) => ({ idx, status: 'parked' as const }));
-    const ids = [await putOld(60, { rows }), await putOld(90, { rows }), await putOld(30, { rows })];
-    await stage.server.query(`INSERT INTO pools VALUES ('free', 0, 2)`);
-    const seen: string[] = [];
-    for (let from = PARKED_START; ;) {
-      const steps = await stuck.parked(from, 10);
-      const last = steps.at(-1);
-      if (!last) break;
-      expect(steps.length).toBeLessThanOrEqual(2);
-      seen.push(...steps.map(({ jobId, idx }) => `${ids.indexOf(jobId)}:${idx}`));
-      from = last;
-    }
-    expect(seen).toEqual(['1:0', '1:1', '1:2', '0:0', '0:1', '0:2', '2:0', '2:1', '2:2']);
+  it('finds the few that wait for a free pool behind the many of a full one, and nothing while both are full', async () => {
+    const many = Array.from({ length: 20 }, () =>
+      stage.put(chain, { rows: [parkedFor('full', 0), parkedFor('full', 1)] }),
+    );
+    await Promise.all(many);
+    const few = [
+      await stage.put(chain, { rows: [parkedFor('free')] }),
+      await stage.put(chain, { rows: [parkedFor('free')] }),
+    ];
+    await setPool('full', 3, 3);
+    await setPool('free', 2, 2);
+    await setPool('wanted by none', 0, 1_000);
+    expect(await stuck.parked(10)).toEqual([]);
+    await setPool('free', 0, 2);
+    expect(await stuck.parked(10)).toEqual(few.map((jobId) => ({ jobId, idx: 0 })));
+  });
+
+  it('takes of all pools with room in turn, when they have more than a look may find', async () => {
+    const rows = [parkedFor('wide', 0), parkedFor('wide', 1), parkedFor('wide', 2)];
+    const [first, second] = [await stage.put(chain, { rows }), await stage.put(chain, { rows })];
+    const other = await stage.put(chain, { rows: [parkedFor('narrow')] });
+    await setPool('wide', 0, 1_000);
+    await setPool('narrow', 0, 1);
+    expect(await stuck.parked(3)).toEqual([
+      { jobId: first, idx: 0 },
+      { jobId: other, idx: 0 },
+      { jobId: first, idx: 1 },
+    ]);
+    expect(await stuck.parked(5)).toContainEqual({ jobId: second, idx: 0 });
   });
 
   it('tells the time of the database', async () => {

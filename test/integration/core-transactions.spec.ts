@@ -270,6 +270,9 @@ describe('JobTransactions, and tokens', () => {
     const id = await stage.put(limited, { fields: { status: 'pending' } });
     expect(await claimAll([id], transactions)).toEqual(['nothing']);
     const { fields, rows } = await stage.read(id);
-    expect([fields.status, rows[0]?.status]).toEqual(['pending', 'parked']);
+    expect([fields.status, rows[0]?.status, rows[0]?.waitsFor]).toEqual(['pending', 'parked', 'resource:missing']);
+    await stage.server.query(`INSERT INTO pools (name, used, max) VALUES ('resource:missing', 0, 1)`);
+    expect(await claimAll([id], transactions)).toEqual(['taken']);
+    expect((await stage.read(id)).rows).toMatchObject([{ status: 'running', waitsFor: null }]);
   });
 });

@@ -4,16 +4,14 @@ import { releaseParked, releaseRetry } from '#shared/domain/turn/mend';
 import { stepBit } from '#shared/domain/step-set';
 import type { JobDraft } from '#shared/domain/turn/job-draft';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
-import { PARKED_START, type StepName, type StuckSteps } from '#shared/store/jobs/stuck-steps';
+import type { StepName, StuckSteps } from '#shared/store/jobs/stuck-steps';
 import type { TurnDispatch } from './turn-dispatch';
 
 const BATCH = 500;
 const LONGEST_PAUSE_MS = 1_000;
 
-/** Hands out again what waits for a time or a token: steps in a long back-off, and parked steps while a pool has room. */
+/** Hands out again what waits for a time or a token: steps in a long back-off, and parked steps whose pool has room. */
 export class RetryRelease {
-  private parkedFrom = PARKED_START;
-
   constructor(
     private readonly stuck: StuckSteps,
     private readonly transactions: JobTransactions,
@@ -25,21 +23,12 @@ export class RetryRelease {
   async runOnce(): Promise<number> {
     const due = await this.stuck.dueRetries(BATCH);
     await this.handOut(due, releaseRetry);
-    const parked = await this.nextParked();
+    const parked = await this.stuck.parked(BATCH);
     await this.handOut(parked, releaseParked);
     const steps = due.length + parked.length;
     if (steps > 0) this.log.debug({ retries: due.length, parked: parked.length }, 'handed out again');
     if (due.length === BATCH) return 0;
     return Math.min(LONGEST_PAUSE_MS, Math.max(0, (await this.stuck.nextRetryInMs()) ?? LONGEST_PAUSE_MS));
-  }
-
-  /** The next ones of those that wait for tokens, going round. */
-  private async nextParked(): Promise<StepName[]> {
-    const next = await this.stuck.parked(this.parkedFrom, BATCH);
-    const isOver = next.length === 0 && this.parkedFrom !== PARKED_START;
-    const found = isOver ? await this.stuck.parked(PARKED_START, BATCH) : next;
-    this.parkedFrom = found.at(-1) ?? PARKED_START;
-    return found;
   }
 
   private async handOut(steps: StepName[], release: (draft: JobDraft, idx: number) => boolean): Promise<void> {

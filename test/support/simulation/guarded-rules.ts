@@ -65,7 +65,7 @@ export function guardedTokens(real: typeof Tokens): typeof Tokens {
         found.used += count;
         row.held = true;
       }
-      return true;
+      return null;
     },
     returnTokens: (...asked) => {
       if (!guards.isOff('tokens back')) real.returnTokens(...asked);

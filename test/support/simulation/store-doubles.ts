@@ -7,7 +7,7 @@ import type { CancelLook, LookPosition } from '#shared/store/jobs/cancels';
 import type { ReleasedJob } from '#shared/store/jobs/due-jobs';
 import type { Applied, JobCommand } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
-import type { ActiveJob, ParkedStep, StepName, SweepPosition } from '#shared/store/jobs/stuck-steps';
+import type { ActiveJob, StepName, SweepPosition } from '#shared/store/jobs/stuck-steps';
 import type { OwnedStep, Renewal, WorkerDescription } from '#shared/store/worker-registry';
 import type { SimJob } from './tables';
 import type { SimSession } from './sim-session';
@@ -202,16 +202,18 @@ export class SimStuckSteps {
     });
   }
 
-  parked(from: ParkedStep, limit: number): Promise<ParkedStep[]> {
+  parked(limit: number): Promise<StepName[]> {
     return this.session.read(() => {
-      const { pools } = this.session.world.postgres;
-      const free = [...pools.values()].reduce((sum, { used, max }) => sum + Math.max(0, max - used), 0);
-      return this.rows()
-        .filter(({ row }) => row.status === 'parked')
-        .map(({ jobId, dispatchedAt, row: { idx } }) => ({ jobId, dispatchedAt, idx }))
-        .sort(inOrder)
-        .filter((step) => inOrder(step, from) > 0)
-        .slice(0, Math.min(limit, free));
+      const rows = this.rows().sort((a, b) => (a.jobId < b.jobId ? -1 : a.jobId > b.jobId ? 1 : a.row.idx - b.row.idx));
+      return [...this.session.world.postgres.pools]
+        .flatMap(([name, { used, max }]) =>
+          rows
+            .filter(({ row }) => row.status === 'parked' && row.waitsFor === name)
+            .slice(0, Math.max(0, max - used))
+            .map(({ jobId, row: { idx } }, place) => ({ jobId, idx, place })),
+        )
+        .sort((a, b) => a.place - b.place)
+        .slice(0, limit);
     });
   }
 
@@ -224,16 +226,12 @@ export class SimStuckSteps {
     );
   }
 
-  private rows(): { jobId: string; dispatchedAt: Micros; row: StepRow }[] {
-    return [...this.session.world.postgres.jobs.values()].flatMap(({ id: jobId, stored }) => {
-      const dispatchedAt = stored.fields.dispatchedAt ?? 0;
-      return stored.rows.map((row) => ({ jobId, dispatchedAt, row }));
-    });
+  private rows(): { jobId: string; row: StepRow }[] {
+    return [...this.session.world.postgres.jobs.values()].flatMap(({ id: jobId, stored }) =>
+      stored.rows.map((row) => ({ jobId, row })),
+    );
   }
 }
-
-const inOrder = (a: ParkedStep, b: ParkedStep): number =>
-  a.dispatchedAt - b.dispatchedAt || (a.jobId < b.jobId ? -1 : a.jobId > b.jobId ? 1 : a.idx - b.idx);
 
 function activeJob({ id, pipeline, createdAt, stored }: SimJob): ActiveJob {
   const { priority, run, open, dispatchedAt } = stored.fields;

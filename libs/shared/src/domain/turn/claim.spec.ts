@@ -303,20 +303,28 @@ describe('claimStep, of a limited step', () => {
   });
 
   it.each([
-    ['its own limit is reached', { 'step:tried/a': [2, 2], 'resource:llm': [0, 3] }],
-    ['the pool has too few', { 'step:tried/a': [0, 2], 'resource:llm': [1, 3] }],
-    ['there is no such pool', { 'step:tried/a': [0, 2] }],
-    ['the limit was lowered', { 'step:tried/a': [0, 0], 'resource:llm': [0, 3] }],
-  ] as const)('parks it and takes no token when %s', (_, found) => {
+    ['its own limit is reached', 'step:tried/a', { 'step:tried/a': [2, 2], 'resource:llm': [0, 3] }],
+    ['the pool has too few', 'resource:llm', { 'step:tried/a': [0, 2], 'resource:llm': [1, 3] }],
+    ['there is no such pool', 'resource:llm', { 'step:tried/a': [0, 2] }],
+    ['the limit was lowered', 'step:tried/a', { 'step:tried/a': [0, 0], 'resource:llm': [0, 3] }],
+  ] as const)('parks it, to wait for that pool, and takes no token when %s', (_, waitsFor, found) => {
     for (const status of statuses) {
       const pools = poolsOf(found);
       const draft = limited(status, { awaitsScheduler: true });
       expect(claimStep(draft, request({ pools }))).toEqual(NOTHING);
       expect(pools).toEqual(poolsOf(found));
       expect(rowOf(draft)).toMatchObject({ status: 'parked', held: false, worker: null, epoch: 1, turn: 0 });
-      expect(rowOf(draft)).toMatchObject({ nextRetryAt: null, awaitsScheduler: false });
+      expect(rowOf(draft)).toMatchObject({ waitsFor, nextRetryAt: null, awaitsScheduler: false });
       expect(draft.job).toMatchObject({ open: set(0), slow: set(0), status: 'pending', startedAt: null });
     }
+  });
+
+  it('waits for nothing any more once it is taken, and for another pool when that is the one that is full', () => {
+    const draft = limited('parked', { waitsFor: 'step:tried/a' });
+    claimStep(draft, request({ pools: poolsOf({ 'step:tried/a': [1, 2], 'resource:llm': [3, 3] }) }));
+    expect(rowOf(draft)).toMatchObject({ status: 'parked', waitsFor: 'resource:llm' });
+    claimStep(draft, request({ pools: poolsOf(POOLS.free) }));
+    expect(rowOf(draft)).toMatchObject({ status: 'running', waitsFor: null });
   });
 
   it('hands the tokens of a crash to the next owner, though none is free', () => {

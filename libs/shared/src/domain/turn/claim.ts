@@ -124,9 +124,11 @@ function take(draft: JobDraft, idx: number, request: ClaimRequest, ranMs = UNKNO
   row.turn = request.head;
   row.nextRetryAt = null;
   row.awaitsScheduler = false;
-  if (!takeTokens(draft, row, request.pools)) {
+  const fullPool = takeTokens(draft, row, request.pools);
+  if (fullPool !== null) {
     // The job may still be pending: a step that waits for its tokens has not begun.
     draft.moveStep(idx, 'park');
+    row.waitsFor = fullPool;
     row.worker = null;
     return { kind: 'nothing' };
   }

@@ -44,6 +44,7 @@ function holdJob({ graph, pipeline }: TurnWalk, { fields, rows, attempts }: Stor
       hold(hasStep(dead, row.idx), `${row.status} rows are dead steps`);
     }
     if (['running', 'parked', 'retrying'].includes(row.status)) hold(hasStep(open, row.idx), `${row.status} is open`);
+    hold((row.waitsFor !== null) === (row.status === 'parked'), 'what is parked waits for a pool, nothing else does');
     if (row.held) hold(row.status === 'running', 'tokens are held while running');
     if (row.epoch > 1) hold(hasStep(fields.slow, row.idx) || fields.run > 1, 'what was claimed is slow');
     hold((row.nextRetryAt !== null) === (row.status === 'retrying'), 'next_retry_at is that of a back-off');

@@ -32,6 +32,8 @@ export interface StepRow {
   awaitsScheduler: boolean;
   /** Whether it has its tokens. */
   held: boolean;
+  /** The pool that had no room for it, while it is parked. */
+  waitsFor: string | null;
   startedAt: Micros | null;
   completedAt: Micros | null;
   durationMs: number | null;
@@ -129,6 +131,7 @@ export class JobDraft {
       throw new Error(`job ${this.job.id} step ${idx}: ${existing?.status ?? 'none'} forbids ${event}`);
     const row = existing ?? newRow(idx);
     row.status = next;
+    if (next !== 'parked') row.waitsFor = null;
     this.rows.set(idx, row);
     this.changedRows.add(idx);
     this.changed = true;
@@ -192,6 +195,7 @@ export function newRow(idx: number): StepRow {
     nextRetryAt: null,
     awaitsScheduler: false,
     held: false,
+    waitsFor: null,
     startedAt: null,
     completedAt: null,
     durationMs: null,

@@ -47,7 +47,7 @@ export function releaseRetry(draft: JobDraft, idx: number): boolean {
 }
 
 /**
- * Lets a parked step try for its tokens again. The job does not count as handed out anew: a step may try as often as any
+ * Lets a parked step try for its tokens again. The job does not count as handed out anew: a step may try as often as its
  * pool has room, and each time would put off the sweep of the job's other steps.
  * @returns whether it now needs a message
  */

@@ -27,23 +27,35 @@ describe('takeTokens', () => {
     const [draft, row] = draftWithRow();
     const short = { 'resource:llm': [1, 4], 'resource:gpu': [0, 1], 'step:tried/a': [2, 2] } as const;
     const pools = poolsOf(short);
-    expect(takeTokens(draft, row, pools)).toBe(false);
+    expect(takeTokens(draft, row, pools)).toBe('step:tried/a');
     expect([row.held, pools]).toEqual([false, poolsOf(short)]);
     const enough = poolsOf({ ...short, 'step:tried/a': [1, 2] });
-    expect(takeTokens(draft, row, enough)).toBe(true);
+    expect(takeTokens(draft, row, enough)).toBeNull();
     expect([row.held, enough]).toEqual([
       true,
       poolsOf({ 'resource:llm': [4, 4], 'resource:gpu': [1, 1], 'step:tried/a': [2, 2] }),
     ]);
   });
 
+  it('names the first pool that has no room', () => {
+    const [draft, row] = draftWithRow();
+    const free = { 'resource:llm': [0, 3], 'resource:gpu': [0, 1], 'step:tried/a': [0, 2] } as const;
+    const short = (full: Parameters<typeof poolsOf>[0]): string | null =>
+      takeTokens(draft, row, poolsOf({ ...free, ...full }));
+    expect(short({ 'resource:llm': [1, 3] })).toBe('resource:llm');
+    expect(short({ 'resource:gpu': [1, 1], 'step:tried/a': [2, 2] })).toBe('resource:gpu');
+    expect(short({ 'step:tried/a': [2, 2] })).toBe('step:tried/a');
+    expect(takeTokens(draft, row, poolsOf({ 'resource:llm': [0, 3] }))).toBe('resource:gpu');
+    expect(short({})).toBeNull();
+  });
+
   it('takes nothing twice, and nothing for a step without a limit', () => {
     const [draft, row] = draftWithRow({ held: true });
-    expect(takeTokens(draft, row, new Map())).toBe(true);
+    expect(takeTokens(draft, row, new Map())).toBeNull();
     const free = draftOf({ rows: [{ idx: 0 }] });
     const freeRow = free.rows.get(0);
     if (!freeRow) throw new Error('no row');
-    expect(takeTokens(free, freeRow, new Map())).toBe(true);
+    expect(takeTokens(free, freeRow, new Map())).toBeNull();
     expect(freeRow.held).toBe(false);
   });
 });

@@ -22,19 +22,19 @@ export function tokensOf(pipelineName: string, step: StepDefinition): TokenNeed[
   return needs;
 }
 
-/** Takes all tokens that the step needs, or none. @returns whether it has them now */
-export function takeTokens(draft: JobDraft, row: StepRow, pools: Pools): boolean {
+/** Takes all tokens that the step needs, or none. @returns the first pool that has no room; null: it has them now */
+export function takeTokens(draft: JobDraft, row: StepRow, pools: Pools): string | null {
   const step = draft.step(row.idx);
-  if (row.held || !isLimited(step)) return true;
+  if (row.held || !isLimited(step)) return null;
   const needs = tokensOf(draft.pipeline.name, step);
-  const free = needs.every((need) => {
+  const short = needs.find((need) => {
     const pool = pools.get(need.pool);
-    return pool !== undefined && pool.used + need.count <= pool.max;
+    return pool === undefined || pool.used + need.count > pool.max;
   });
-  if (!free) return false;
+  if (short) return short.pool;
   for (const need of needs) adjust(pools, need.pool, need.count);
   row.held = true;
-  return true;
+  return null;
 }
 
 /** Gives back what the step holds. Called by every move out of `running` but that of a crash, whose next owner inherits. */

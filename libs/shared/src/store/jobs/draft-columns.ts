@@ -44,6 +44,7 @@ export function draftColumns(drafts: readonly JobDraft[]): unknown[] {
     rows.map(({ row }) => row.memoryMb),
     rows.map(({ row }) => json(row.lastError)),
     rows.map(({ row }) => json(row.output)),
+    rows.map(({ row }) => row.waitsFor),
     attempts.map(({ jobId }) => jobId),
     attempts.map(({ attempt }) => attempt.idx),
     attempts.map(({ attempt }) => attempt.epoch),

@@ -48,6 +48,7 @@ export interface StepRowRecord {
   readonly next_retry_us: string | null;
   readonly awaits_scheduler: boolean;
   readonly held: boolean;
+  readonly waits_for: string | null;
   readonly started_us: string | null;
   readonly completed_us: string | null;
   readonly duration_ms: number | null;
@@ -62,7 +63,7 @@ export const READ_STEPS: NamedStatement = {
   text: `
 SELECT job_id, idx, status, epoch, attempts, worker, turn, retry_count, crashes,
        ${micros('next_retry_at')} AS next_retry_us, awaits_scheduler, held, ${micros('started_at')} AS started_us,
-       ${micros('completed_at')} AS completed_us, duration_ms, cpu_percent, memory_mb, last_error
+       ${micros('completed_at')} AS completed_us, duration_ms, cpu_percent, memory_mb, last_error, waits_for
 FROM steps WHERE job_id = ANY ($1::uuid[])`,
 };
 
@@ -88,8 +89,8 @@ export const WRITE_POOLS: NamedStatement = {
 };
 
 /**
- * Writes drafts whose jobs this transaction has locked, by primary keys. $1–$10: a value per job; $11–$29: per changed
- * step row; $30–$42: per ended attempt. Progress stays through retries, so that a job's never falls within a run; a row that
+ * Writes drafts whose jobs this transaction has locked, by primary keys. $1–$10: a value per job; $11–$30: per changed
+ * step row; $31–$43: per ended attempt. Progress stays through retries, so that a job's never falls within a run; a row that
  * is set back from its end begins a new one.
  */
 export const WRITE_DRAFTS: NamedStatement = {
@@ -98,15 +99,15 @@ export const WRITE_DRAFTS: NamedStatement = {
 WITH step_rows AS (
   INSERT INTO steps (job_id, idx, status, epoch, attempts, worker, turn, retry_count, crashes, next_retry_at,
                      awaits_scheduler, held, started_at, completed_at, duration_ms, cpu_percent, memory_mb, last_error,
-                     output)
+                     output, waits_for)
   SELECT job_id, idx, status, epoch, attempts, worker, turn, retry_count, crashes, ${timestamp('next_retry_us')},
          awaits_scheduler, held, ${timestamp('started_us')}, ${timestamp('completed_us')}, duration_ms, cpu_percent,
-         memory_mb, last_error, output
+         memory_mb, last_error, output, waits_for
   FROM unnest($11::uuid[], $12::smallint[], $13::text[], $14::int[], $15::int[], $16::text[], $17::smallint[],
               $18::int[], $19::int[], $20::bigint[], $21::boolean[], $22::boolean[], $23::bigint[], $24::bigint[],
-              $25::float8[], $26::real[], $27::real[], $28::jsonb[], $29::jsonb[])
+              $25::float8[], $26::real[], $27::real[], $28::jsonb[], $29::jsonb[], $30::text[])
     AS r (job_id, idx, status, epoch, attempts, worker, turn, retry_count, crashes, next_retry_us, awaits_scheduler,
-          held, started_us, completed_us, duration_ms, cpu_percent, memory_mb, last_error, output)
+          held, started_us, completed_us, duration_ms, cpu_percent, memory_mb, last_error, output, waits_for)
   ON CONFLICT (job_id, idx) DO UPDATE SET
     status = excluded.status, epoch = excluded.epoch, attempts = excluded.attempts, worker = excluded.worker,
     turn = excluded.turn, retry_count = excluded.retry_count, crashes = excluded.crashes,
@@ -116,14 +117,14 @@ WITH step_rows AS (
     progress = CASE WHEN excluded.status = 'queued' AND steps.status IN ('completed', 'failed', 'cancelled') THEN NULL
                     ELSE steps.progress END,
     message = CASE WHEN excluded.epoch = steps.epoch THEN steps.message END,
-    output = coalesce(excluded.output, steps.output)
+    output = coalesce(excluded.output, steps.output), waits_for = excluded.waits_for
 ), ended AS (
   INSERT INTO attempts (job_id, idx, epoch, number, worker, outcome, started_at, finished_at, duration_ms, cpu_percent,
                         memory_mb, error, next_delay_ms)
   SELECT job_id, idx, epoch, number, worker, outcome, ${timestamp('started_us')}, ${timestamp('finished_us')},
          duration_ms, cpu_percent, memory_mb, error, next_delay_ms
-  FROM unnest($30::uuid[], $31::smallint[], $32::int[], $33::int[], $34::text[], $35::text[], $36::bigint[],
-              $37::bigint[], $38::float8[], $39::real[], $40::real[], $41::jsonb[], $42::float8[])
+  FROM unnest($31::uuid[], $32::smallint[], $33::int[], $34::int[], $35::text[], $36::text[], $37::bigint[],
+              $38::bigint[], $39::float8[], $40::real[], $41::real[], $42::jsonb[], $43::float8[])
     AS a (job_id, idx, epoch, number, worker, outcome, started_us, finished_us, duration_ms, cpu_percent, memory_mb,
           error, next_delay_ms)
 )
@@ -171,6 +172,7 @@ export const stepRowOf = (row: StepRowRecord): StepRow => ({
   nextRetryAt: microsOf(row.next_retry_us),
   awaitsScheduler: row.awaits_scheduler,
   held: row.held,
+  waitsFor: row.waits_for,
   startedAt: microsOf(row.started_us),
   completedAt: microsOf(row.completed_us),
   durationMs: row.duration_ms,

@@ -58,30 +58,23 @@ WHERE status = 'retrying' AND awaits_scheduler`,
 };
 
 /**
- * By `steps_parked`: none where no step is limited. No more than there are tokens, going round by keyset: which pool a
- * step waits for is not seen here, and those that wait for a full one may not stand in the way of others for ever.
+ * By `steps_parked`: of each pool with room those that have waited longest (ids are in the order of their making), no more
+ * than it has tokens. Those that wait for a full pool are not looked at, and a look takes of all pools in turn: steps of one
+ * pool never stand in the way of another's.
  */
-const PARKED: NamedStatement = {
+export const PARKED: NamedStatement = {
   name: 'parked_steps',
   text: `
-SELECT s.job_id, s.idx, ${micros('j.dispatched_at')} AS dispatched_us FROM steps s JOIN jobs j ON j.id = s.job_id
-WHERE s.status = 'parked' AND EXISTS (SELECT FROM pools WHERE used < max)
-  AND (j.dispatched_at, s.job_id, s.idx) > (${timestamp('$2::bigint')}, $3::uuid, $4::int)
-ORDER BY j.dispatched_at, s.job_id, s.idx
-LIMIT least($1, (SELECT sum(max - used) FROM pools WHERE used < max))`,
+SELECT s.job_id, s.idx FROM pools p CROSS JOIN LATERAL (
+  SELECT job_id, idx, row_number() OVER (ORDER BY job_id, idx) AS place FROM steps
+  WHERE status = 'parked' AND waits_for = p.name ORDER BY job_id, idx LIMIT least($1, p.max - p.used)
+) s WHERE p.used < p.max ORDER BY s.place, s.job_id, s.idx LIMIT $1`,
 };
 
 export interface StepName {
   readonly jobId: string;
   readonly idx: number;
 }
-
-/** A step that waits for its tokens, and where a round of them goes on. */
-export interface ParkedStep extends StepName {
-  readonly dispatchedAt: Micros;
-}
-
-export const PARKED_START: ParkedStep = { dispatchedAt: 0, jobId: SWEEP_START.id, idx: -1 };
 
 interface ActiveRow {
   readonly id: string;
@@ -130,11 +123,9 @@ export class StuckSteps {
     return (await this.execute<{ in_ms: number | null }>(NEXT_RETRY, []))[0]?.in_ms ?? null;
   }
 
-  /** Parked steps from the position on, those handed out longest ago first, while any pool has room. */
-  async parked(from: ParkedStep, limit: number): Promise<ParkedStep[]> {
-    const values = [limit, from.dispatchedAt, from.jobId, from.idx];
-    const rows = await this.execute<{ job_id: string; idx: number; dispatched_us: string }>(PARKED, values);
-    return rows.map((row) => ({ jobId: row.job_id, idx: row.idx, dispatchedAt: Number(row.dispatched_us) }));
+  /** Parked steps that may have their tokens now: of each pool with room the first ones, as many as it has free. */
+  parked(limit: number): Promise<StepName[]> {
+    return this.names(PARKED, limit);
   }
 
   private async names(statement: NamedStatement, limit: number): Promise<StepName[]> {
