@@ -26,7 +26,9 @@ describe('npm start', () => {
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   });
 
-  function launch(...args: string[]): void {
+  const launch = (...args: string[]): void => launchWith({}, ...args);
+
+  function launchWith(env: NodeJS.ProcessEnv, ...args: string[]): void {
     output = '';
     const PATH = [dirname(testVariable('natsServer')), process.env.PATH].join(delimiter);
     const inherited = Object.entries(process.env).filter(
@@ -34,7 +36,7 @@ describe('npm start', () => {
     );
     launcher = spawn(process.execPath, [join(PROJECT, 'scripts', 'start.mjs'), ...args], {
       cwd: PROJECT,
-      env: { ...Object.fromEntries(inherited), PATH, SLUICE_GRACE: '5s' },
+      env: { ...Object.fromEntries(inherited), PATH, SLUICE_GRACE: '5s', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     launcher.stdout?.on('data', (chunk) => (output += chunk));
@@ -113,9 +115,16 @@ describe('npm start', () => {
   });
 
   it('ends with 2 when a service cannot use its configuration, and says what the service said', async () => {
+    launchWith({ SLUICE_API_KEYS: 'no-key' }, '--port', '0', '--data-dir', folder);
+    expect(await exitCode()).toBe(2);
+    expect(output).toContain('SLUICE_API_KEYS');
+    expect(output).toContain('ended with exit code 2 before it was ready');
+  });
+
+  it('ends with 2 at once when the pipelines are wrong, and starts nothing', async () => {
     launch('--port', '0', '--data-dir', folder, '--config', join(folder, 'no-such-file.yml'));
     expect(await exitCode()).toBe(2);
     expect(output).toContain('no-such-file.yml');
-    expect(output).toContain('ended with exit code 2 before it was ready');
+    expect(output).not.toContain('starting the servers');
   });
 });

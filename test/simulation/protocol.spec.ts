@@ -14,11 +14,13 @@ import { simulate } from '../support/simulation/simulate';
  * says what it holds); in the end everything must be over: no job open, no message left, no token held.
  *
  * SLUICE_TEST_SIMULATIONS=20000 npx jest test/simulation   tries so many scenarios instead of a few hundred.
- * SLUICE_TEST_SEED=7                                       tries those of that seed (a failure names its own).
+ * SLUICE_TEST_SEED=8                                       tries those of another seed (a failure names its own).
+ *
+ * The seed is fixed, so that a change of the product and not chance decides whether a run is green.
  */
 
 const RUNS = Number(process.env.SLUICE_TEST_SIMULATIONS ?? 400);
-const SEED = process.env.SLUICE_TEST_SEED;
+const SEED = Number(process.env.SLUICE_TEST_SEED ?? 7);
 
 describe('the turn protocol', () => {
   const seen = new Map<string, number>();
@@ -29,7 +31,7 @@ describe('the turn protocol', () => {
       for (const what of all) seen.set(what, (seen.get(what) ?? 0) + 1);
       if (violation !== null) throw new Error([violation, ...story].join('\n'));
     });
-    await fc.assert(tried, { numRuns: RUNS, ...(SEED !== undefined && { seed: Number(SEED) }) });
+    await fc.assert(tried, { numRuns: RUNS, seed: SEED });
   }, 3_600_000);
 
   it('went through everything that may go wrong, and all kinds of ends', () => {
