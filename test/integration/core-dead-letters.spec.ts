@@ -1,4 +1,5 @@
-import { cancelJob, finishCancel, retryJob } from '#shared/domain/turn/cancel';
+import { cancelJob, finishCancel } from '#shared/domain/turn/cancel';
+import { retryJob } from '#shared/domain/turn/retry';
 import { endAttempt } from '#shared/domain/turn/end-attempt';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';

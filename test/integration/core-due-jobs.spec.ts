@@ -44,7 +44,8 @@ describe('DueJobs.release', () => {
     expect(released).toEqual([
       {
         ...{ id: past, pipelineHash: pipeline.hash, priority: 'default', version: 2, opened: set(0, 2) },
-        dispatchedAt: fields.dispatchedAt,
+        releasedAt: fields.dispatchedAt,
+        ...{ run: 1, status: 'pending' },
         data: {
           ...{ source: '/s', source_type: 'local_path', branch: null, commit: null, input: { n: 1 }, options: {} },
           outputs: {},
@@ -71,7 +72,7 @@ describe('DueJobs.release', () => {
       return released.length === waiting.size;
     });
     expect(new Set(ids(released))).toEqual(new Set(waiting.keys()));
-    for (const job of released) expect(job.dispatchedAt).toBeGreaterThanOrEqual(waiting.get(job.id) ?? Infinity);
+    for (const job of released) expect(job.releasedAt).toBeGreaterThanOrEqual(waiting.get(job.id) ?? Infinity);
     expect(await due.nextInMs()).toBeNull();
   });
 

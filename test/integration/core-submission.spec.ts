@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import type { NewJob } from '#shared/domain/new-job';
-import { JobSubmission, type SubmitOutcome } from '#shared/store/jobs/job-submission';
+import type { SubmitOutcome } from '#shared/store/jobs/insert-jobs';
+import { JobSubmission } from '#shared/store/jobs/job-submission';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { pipelineOf, set, stepNamed } from '../support/drafts';
 import { untilWaiting, watched } from './core-connections';
@@ -25,7 +26,7 @@ const jobOf = (over: Partial<NewJob> = {}): NewJob => ({
   ...{ id: newJobId(), pipeline: 'tried', pipelineHash: pipeline.hash, allSteps: pipeline.graph.all },
   ...{ roots: pipeline.graph.roots, priority: 'default', source: null, sourceType: null, branch: null, commit: null },
   ...{ input: {}, options: {}, tags: [], description: null, etaSeconds: null, countdown: null },
-  ...{ idempotencyKey: null, requestHash: null },
+  ...{ idempotencyKey: null, requestHash: null, dependsOn: [], onDependencyFailure: 'fail', scheduleId: null },
   ...over,
 });
 

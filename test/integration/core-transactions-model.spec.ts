@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { isLimited } from '#shared/domain/pipeline';
 import { hasStep } from '#shared/domain/step-set';
-import { cancelJob, finishCancel, retryJob } from '#shared/domain/turn/cancel';
+import { cancelJob, finishCancel } from '#shared/domain/turn/cancel';
+import { retryJob } from '#shared/domain/turn/retry';
 import { claimStep } from '#shared/domain/turn/claim';
 import { endAttempt } from '#shared/domain/turn/end-attempt';
 import { JobDraft, type Micros } from '#shared/domain/turn/job-draft';
@@ -87,7 +88,7 @@ function ruleOf(job: StoredJob, pipeline: StoredPipeline, walk: TurnWalk, choose
 function changes(job: StoredJob, rule: Rule, { definition, graph }: StoredPipeline, walk: TurnWalk): boolean {
   const { fields, rows } = structuredClone(job);
   const draft = new JobDraft(fields, rows, definition, graph, walk.now);
-  rule(draft, { leases: new Map(), pools: structuredClone(walk.pools) });
+  rule(draft, { leases: new Map(), pools: structuredClone(walk.pools), statusOf: () => undefined });
   return draft.changed || draft.changedRows.size > 0;
 }
 
@@ -121,7 +122,7 @@ describe('any rule, applied through the store', () => {
     expect(read).toEqual({ fields, rows: withoutOutputs });
 
     const draft = new JobDraft(fields, rows, pipeline.definition, pipeline.graph, applied.draft.now);
-    const result = rule(draft, { pools: poolsBefore, leases });
+    const result = rule(draft, { pools: poolsBefore, leases, statusOf: () => undefined });
     expect(applied.result).toEqual(result);
     expect(applied.statusBefore).toBe(job.fields.status);
     const changed = draft.changed || draft.changedRows.size > 0;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { cancelJob, finishCancel, retryJob } from '#shared/domain/turn/cancel';
+import { cancelJob, finishCancel } from '#shared/domain/turn/cancel';
+import { retryJob } from '#shared/domain/turn/retry';
 import { claimStep } from '#shared/domain/turn/claim';
 import { endAttempt } from '#shared/domain/turn/end-attempt';
 import { type JobDraft, newRow } from '#shared/domain/turn/job-draft';

@@ -37,6 +37,7 @@ class Worker {
     this.settlement = new TurnSettlement({
       ...{ database: through, pipelines: stage.pipelines, lease, turns: this.turns },
       isDraining: () => this.draining,
+      onUntold: () => undefined,
       onRunning: (turn, _, steps) => this.running.push({ turn, steps }),
     });
   }

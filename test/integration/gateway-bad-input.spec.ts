@@ -79,7 +79,7 @@ describe('a submission is refused with 422', () => {
     ['an eta in the year 10000', { pipeline: 'chain', eta: '10000-01-01T00:00:00Z' }, ['eta']],
     ['a negative countdown', { pipeline: 'chain', countdown: -1 }, ['countdown']],
     ['a countdown beyond all bounds', '{"pipeline": "chain", "countdown": 1e400}', ['countdown']],
-    ['jobs to wait for', { pipeline: 'chain', depends_on: [UNKNOWN] }, ['depends_on']],
+    ['jobs to wait for', { pipeline: 'chain', depends_on: [UNKNOWN] }, ['depends_on.0']],
     ['an empty key', { pipeline: 'chain', idempotency_key: '' }, ['idempotency_key']],
     [
       'input too deep',

@@ -208,8 +208,10 @@ describe('the list', () => {
   it('takes several statuses, retrying among them, and shows each job once', async () => {
     const ids = new Map<string, string>();
     const statuses = ['scheduled', 'waiting', 'pending', 'running', 'cancelling', 'completed', 'failed', 'cancelled'];
-    for (const status of statuses)
-      ids.set(status, await insert({ status, due_at: status === 'scheduled' ? new Date() : null }));
+    for (const status of statuses) {
+      const held = { due_at: status === 'scheduled' ? new Date() : null, needs_jobs: status === 'waiting' ? 1 : 0 };
+      ids.set(status, await insert({ status, ...held }));
+    }
     const retrying = await insert({ status: 'running' });
     await insertStep(retrying, 0, { status: 'retrying', next_retry_at: new Date() });
     const named = (...names: string[]): (string | undefined)[] => names.map((name) => ids.get(name)).reverse();
@@ -328,7 +330,9 @@ describe('with 50,000 jobs', () => {
     ['jobs_created', {}, '-created_at'],
     ['jobs_created', { created_before: new Date(Date.now() - 40_000_000) }, '-created_at'],
     ['jobs_active', { status: ['pending', 'running'] }, '-created_at'],
-    ['jobs_due', { status: ['scheduled'] }, '-created_at'],
+    ['jobs_held_created', { status: ['scheduled'] }, '-created_at'],
+    ['jobs_held_eta', { status: ['scheduled'] }, 'eta'],
+    ['jobs_needing', { status: ['waiting'] }, '-created_at'],
     ['jobs_unsuccessful', { status: ['failed'] }, 'created_at'],
     ['jobs_tags', { tag: 'rare' }, '-created_at'],
     ['jobs_eta', {}, 'eta'],

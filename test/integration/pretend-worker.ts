@@ -1,5 +1,6 @@
 import type { JsonObject } from '#shared/domain/json';
-import { finishCancel, retryJob } from '#shared/domain/turn/cancel';
+import { finishCancel } from '#shared/domain/turn/cancel';
+import { retryJob } from '#shared/domain/turn/retry';
 import { claimStep } from '#shared/domain/turn/claim';
 import { type AttemptResult, endAttempt, type RetryDecision } from '#shared/domain/turn/end-attempt';
 import type { StepError } from '#shared/domain/turn/job-draft';

@@ -1,7 +1,8 @@
 import { isLimited, type PipelineDefinition, type PipelineGraph, pipelineGraph } from '#shared/domain/pipeline';
 import { isEnded } from '#shared/domain/status';
 import { hasStep, stepsIn } from '#shared/domain/step-set';
-import { cancelJob, finishCancel, retryJob } from '#shared/domain/turn/cancel';
+import { cancelJob, finishCancel } from '#shared/domain/turn/cancel';
+import { retryJob } from '#shared/domain/turn/retry';
 import { type ClaimRequest, claimStep } from '#shared/domain/turn/claim';
 import { type AttemptKey, type AttemptResult, endAttempt } from '#shared/domain/turn/end-attempt';
 import {

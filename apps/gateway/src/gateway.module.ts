@@ -18,6 +18,7 @@ import { ChangeAnnouncer } from './jobs/change-announcer';
 import { JobAnnouncer } from './jobs/job-announcer';
 import { JobPlans } from './jobs/job-plans';
 import { JobsController } from './jobs/jobs.controller';
+import { RescheduleJob } from './jobs/reschedule-job';
 import { RetryJob } from './jobs/retry-job';
 import { SubmissionCheck } from './jobs/submission-check';
 import { SubmitBatch } from './jobs/submit-batch';
@@ -62,6 +63,7 @@ export class GatewayModule {
         { provide: SubmitJobs, useValue: jobs },
         { provide: CancelJob, useValue: cancels },
         { provide: RetryJob, useValue: retries },
+        { provide: RescheduleJob, useValue: new RescheduleJob(parts.transactions, reader, changes) },
         { provide: SubmitBatch, useValue: new SubmitBatch(jobs) },
       ],
     };

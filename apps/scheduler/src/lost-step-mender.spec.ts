@@ -114,7 +114,7 @@ class World {
     const job = this.jobs.find(({ fields }) => fields.id === command.jobId);
     if (!job) return null;
     const draft = draftOf({ pipeline: pipelineOf(this.steps), job: job.fields, rows: job.rows, now: this.now });
-    const result = command.apply(draft, { leases: this.leases, pools: new Map() });
+    const result = command.apply(draft, { leases: this.leases, pools: new Map(), statusOf: () => undefined });
     Object.assign(job.fields, draft.job);
     job.rows = [...draft.rows.values()];
     return { result, draft };

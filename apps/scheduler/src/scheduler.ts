@@ -1,15 +1,16 @@
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
-import { listen } from '#shared/bus/signals';
+import { listen, notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
-import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import { SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
 import { Cancels } from '#shared/store/jobs/cancels';
 import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
+import { Dependants } from '#shared/store/jobs/dependants';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
@@ -18,6 +19,7 @@ import { StuckSteps } from '#shared/store/jobs/stuck-steps';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelFinish } from './cancel-finish';
 import { DeadLetterMirror } from './dead-letter-mirror';
+import { DependantRelease } from './dependant-release';
 import { DelayedJobRelease } from './delayed-job-release';
 import { Loop } from './loop';
 import { LostStepMender } from './lost-step-mender';
@@ -36,6 +38,7 @@ export class Scheduler {
   private readonly loops: Loop[];
   private readonly releases: Loop[];
   private readonly mirror: Loop;
+  private readonly dependants: Loop;
   private readonly publisher: Publisher;
   private readonly transactions: JobTransactions;
   private readonly due: DueJobs;
@@ -54,7 +57,9 @@ export class Scheduler {
     const stuck = new StuckSteps(database);
     const { queues } = catalog;
     const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
-    this.transactions = new JobTransactions(database, pipelines);
+    this.transactions = new JobTransactions(database, pipelines, {
+      onUntold: () => void notify(bus, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS),
+    });
     this.due = new DueJobs(database);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));
@@ -76,11 +81,16 @@ export class Scheduler {
       loop('retry-release', () => retries.runOnce(), TICK_MS),
       loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
     ];
+    const dependants = new DependantRelease({
+      ...{ bus, dependants: new Dependants(database), transactions, dispatch, log },
+    });
+    this.dependants = loop('dependant-release', () => dependants.runOnce(), TICK_MS);
     const mirror = new DeadLetterMirror(bus, new DeadLetterOutbox(database, pipelines), this.publisher, log);
     this.mirror = loop('dead-letter-mirror', () => mirror.runOnce(), TICK_MS);
     this.loops = [
       ...this.releases,
       this.mirror,
+      this.dependants,
       loop('lost-step-mender', () => mender.runOnce(), lookMs),
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
       loop('pools', () => savePools(database, catalog.pools).then(() => DAY_MS), TICK_MS),
@@ -91,8 +101,10 @@ export class Scheduler {
   /** Resolves when the loops turn: once Postgres can be reached. */
   async start(): Promise<void> {
     if (!(await connectWhenUp(this.database, this.context.log, this.stopping.signal))) return;
-    const woken = [...this.releases, this.mirror];
-    this.unlisten = listen(this.bus, SCHEDULER_WAKE, () => woken.forEach((loop) => loop.wake()));
+    const all = [...this.releases, this.mirror, this.dependants];
+    this.unlisten = listen(this.bus, SCHEDULER_WAKE, (what) => {
+      for (const loop of what === WAKE_FOR_DEPENDANTS ? [this.dependants] : all) loop.wake();
+    });
     for (const loop of this.loops) loop.start();
   }
 

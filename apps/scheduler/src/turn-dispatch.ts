@@ -49,7 +49,12 @@ export class TurnDispatch {
   }
 
   /** Tells those who watch the job that the steps were handed out. */
-  tell(dispatch: Dispatch, version: number, jobStatus: JobStatus, event?: 'job.pending'): void {
+  tell(
+    dispatch: Dispatch,
+    version: number,
+    jobStatus: JobStatus,
+    event?: 'job.pending' | 'job.waiting' | 'job.retried',
+  ): void {
     const at = new Date(dispatch.at / 1_000).toISOString();
     const queued = stepsIn(dispatch.steps).map((idx) => ({
       event: 'step.queued' as const,

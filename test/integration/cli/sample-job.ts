@@ -50,6 +50,8 @@ export function sampleJob(over: Partial<JobView> = {}): JobView {
     description: null,
     idempotency_key: null,
     depends_on: [],
+    on_dependency_failure: null,
+    schedule_id: null,
     current_steps: [],
     retry_count: 0,
     last_error: null,

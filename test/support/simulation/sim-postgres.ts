@@ -1,4 +1,5 @@
 import type { Renewal } from '#shared/store/worker-registry';
+import type { JobStatus } from '#shared/domain/status';
 import { hasStep } from '#shared/domain/step-set';
 import { JobDraft, type JobFields, type Micros, type Pools } from '#shared/domain/turn/job-draft';
 import { tokensOf } from '#shared/domain/turn/tokens';
@@ -119,7 +120,8 @@ export class SimPostgres {
   private facts(now: Micros): Facts {
     const leases = new Map<string, Micros>();
     for (const { id, leaseUntil } of this.workers.values()) if (leaseUntil > now) leases.set(id, leaseUntil);
-    return { leases: guards.leases(leases, this.workers), pools: this.pools };
+    const statusOf = (id: string): JobStatus | undefined => this.jobs.get(id)?.stored.fields.status;
+    return { leases: guards.leases(leases, this.workers), pools: this.pools, statusOf };
   }
 
   register(id: string, name: string, leaseMs: number): Micros {

@@ -239,6 +239,12 @@ function activeJob({ id, pipeline, createdAt, stored }: SimJob): ActiveJob {
   return { id, pipelineHash: pipeline.hash, priority, run, open, dispatchedAt: dispatchedAt ?? 0, createdAt, rows };
 }
 
+export class SimDependants {
+  async untold(): Promise<[]> {
+    return []; // No job needs another one here.
+  }
+}
+
 export class SimDueJobs {
   constructor(private readonly session: SimSession) {}
 
@@ -246,7 +252,8 @@ export class SimDueJobs {
     return this.session.write('committed', null, () =>
       this.session.world.postgres.release(limit).map(({ id, pipeline, data, stored: { fields } }) => ({
         ...{ id, pipelineHash: pipeline.hash, priority: fields.priority, version: fields.version },
-        ...{ opened: fields.open, dispatchedAt: fields.dispatchedAt ?? 0, data },
+        ...{ run: fields.run, status: 'pending' as const },
+        ...{ opened: fields.open, releasedAt: fields.dispatchedAt ?? 0, data },
       })),
     );
   }

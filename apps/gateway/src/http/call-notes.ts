@@ -6,6 +6,8 @@ export interface CallNote {
   /** Where a cancel has found or left it. */
   readonly job_status?: string;
   readonly from_step?: string;
+  /** The new start of a job that was rescheduled. */
+  readonly eta?: string | null;
   /** A batch: how many jobs were stored, the first and the last of them. */
   readonly jobs?: { readonly count: number; readonly first: string; readonly last: string };
   /** Dead letters: which were meant, and what became of them. */

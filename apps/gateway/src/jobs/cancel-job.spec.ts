@@ -22,7 +22,7 @@ function partsThat(status: 'running' | 'failed', failing: readonly string[] = []
   };
   const transactions = {
     run: async ({ apply }: JobCommand<unknown>) => {
-      const result = apply(draft, { leases: new Map(), pools: new Map() });
+      const result = apply(draft, { leases: new Map(), pools: new Map(), statusOf: () => undefined });
       call('commit');
       return { result, draft, statusBefore: status, pipeline: { hash: 'h', definition: draft.pipeline } };
     },

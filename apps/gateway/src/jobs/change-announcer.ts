@@ -3,6 +3,7 @@ import type { NatsBus } from '#shared/bus/nats-bus';
 import { notify } from '#shared/bus/signals';
 import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
 import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import type { JobStatus } from '#shared/domain/status';
 import { stepsIn } from '#shared/domain/step-set';
 import { isoOf, type JobDraft } from '#shared/domain/turn/job-draft';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -36,9 +37,25 @@ export class ChangeAnnouncer {
 
   /** The steps that the new run begins with are claimed: nobody has to know what an earlier run left. */
   retried(draft: JobDraft, pipeline: StoredPipeline): void {
-    const { job, opened } = draft;
+    this.goesOn(draft, pipeline, [{ event: 'job.retried', at: isoOf(draft.now), job_status: draft.job.status }]);
+  }
+
+  /** A held job has another time, or has been let go. */
+  rescheduled(draft: JobDraft, pipeline: StoredPipeline): void {
+    this.goesOn(draft, pipeline, []);
+  }
+
+  /** With what it waits for now, or the messages of the steps that it begins with. */
+  private goesOn(draft: JobDraft, pipeline: StoredPipeline, events: LiveEvent[]): void {
+    const { job, opened, hold } = draft;
     const at = isoOf(draft.now);
-    const events: LiveEvent[] = [{ event: 'job.retried', at, job_status: job.status }];
+    const held = eventOfHold(job.status);
+    if (held !== null) {
+      events.push({ event: held, at, job_status: job.status, ...(hold.eta !== null && { eta: isoOf(hold.eta) }) });
+      notify(this.bus, SCHEDULER_WAKE);
+    } else if (draft.rescheduled) {
+      events.push({ event: 'job.pending', at, job_status: job.status });
+    }
     for (const head of stepsIn(opened)) {
       const step = draft.step(head);
       events.push({ event: 'step.queued', at, step: step.name, status: 'queued' });
@@ -52,4 +69,10 @@ export class ChangeAnnouncer {
     const batch: LiveEventBatch = { job_id: job.id, version: job.version + 1, events };
     publishEvents(this.bus, job.id, JSON.stringify(batch));
   }
+}
+
+/** What is told of a job that is held; null: it is not. */
+export function eventOfHold(status: JobStatus): 'job.scheduled' | 'job.waiting' | null {
+  if (status === 'scheduled') return 'job.scheduled';
+  return status === 'waiting' ? 'job.waiting' : null;
 }

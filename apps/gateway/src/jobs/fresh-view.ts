@@ -1,7 +1,7 @@
 import type { JobView } from '#shared/contracts/job';
 import type { NewJob } from '#shared/domain/new-job';
 import { NO_STEPS } from '#shared/domain/step-set';
-import type { SubmitOutcome } from '#shared/store/jobs/job-submission';
+import type { SubmitOutcome } from '#shared/store/jobs/insert-jobs';
 import { jobViewOf } from '#shared/store/jobs/job-view';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 
@@ -37,6 +37,9 @@ export function freshView(job: NewJob, outcome: Created, pipeline: StoredPipelin
     tags: [...job.tags],
     description: job.description,
     idempotency_key: job.idempotencyKey,
+    depends_on: [...job.dependsOn],
+    on_dependency_failure: job.dependsOn.length > 0 ? job.onDependencyFailure : null,
+    schedule_id: job.scheduleId,
   };
 }
 
@@ -61,6 +64,7 @@ function patternOf(job: NewJob, { status, createdAt, eta }: Created, pipeline: S
     ...{ eta, countdown: job.countdown, created_at: createdAt, queued_at: ready ? createdAt : null },
     ...{ started_at: null, completed_at: null, tags: job.tags, description: job.description },
     idempotency_key: job.idempotencyKey,
+    ...{ depends_on: null, on_dependency_failure: null, schedule_id: null, error: null },
   };
   return jobViewOf(record, [], pipeline, createdAt);
 }

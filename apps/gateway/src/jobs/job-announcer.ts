@@ -6,6 +6,7 @@ import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
 import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { NewJob } from '#shared/domain/new-job';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
+import { eventOfHold } from './change-announcer';
 import { openingTurns } from './opening-turns';
 import type { TurnSender } from './turn-sender';
 
@@ -40,9 +41,8 @@ export class JobAnnouncer {
 }
 
 function newsOf({ view }: StoredJob): LiveEventBatch {
-  const held = view.status === 'scheduled';
   const job: LiveEvent = {
-    event: held ? 'job.scheduled' : 'job.pending',
+    event: eventOfHold(view.status) ?? 'job.pending',
     at: view.created_at,
     job_status: view.status,
     progress: 0,

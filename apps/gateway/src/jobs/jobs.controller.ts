@@ -1,5 +1,13 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { emptyRequest, type ListQuery, listQuery, logsQuery, retryRequest } from '#shared/contracts/ingest-request';
+import {
+  emptyRequest,
+  type ListQuery,
+  listQuery,
+  logsQuery,
+  type RescheduleRequest,
+  rescheduleRequest,
+  retryRequest,
+} from '#shared/contracts/ingest-request';
 import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
 import { NotFound } from '#shared/domain/errors';
 import { JobReader, type LogView } from '#shared/store/jobs/job-reader';
@@ -7,6 +15,7 @@ import { CallNotes } from '../http/call-notes';
 import { decodeCursor, encodeCursor } from '../http/page-cursor';
 import { NO_PARAMETERS, SchemaPipe } from '../http/schema-pipe';
 import { CancelJob } from './cancel-job';
+import { RescheduleJob } from './reschedule-job';
 import { RetryJob } from './retry-job';
 import { readSubmission } from './submission';
 import { SubmitBatch } from './submit-batch';
@@ -26,6 +35,7 @@ export class JobsController {
     private readonly batches: SubmitBatch,
     private readonly cancels: CancelJob,
     private readonly retries: RetryJob,
+    private readonly reschedules: RescheduleJob,
     private readonly reader: JobReader,
     private readonly notes: CallNotes,
   ) {}
@@ -120,6 +130,19 @@ export class JobsController {
   ): Promise<JobView> {
     const job = await this.retries.retry(id, fromStep);
     this.notes.set(request, { job: job.id, ...(fromStep !== null && { from_step: fromStep }) });
+    return job;
+  }
+
+  @Post(':id/reschedule')
+  @HttpCode(200)
+  async reschedule(
+    @Param('id') id: string,
+    @Body(new SchemaPipe(rescheduleRequest)) start: RescheduleRequest,
+    @Query(NO_PARAMETERS) _: unknown,
+    @Req() request: object,
+  ): Promise<JobView> {
+    const job = await this.reschedules.reschedule(id, start);
+    this.notes.set(request, { job: job.id, job_status: job.status, eta: job.eta });
     return job;
   }
 }

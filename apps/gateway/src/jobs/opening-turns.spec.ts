@@ -19,7 +19,7 @@ function turnsOf(steps: StepDefinition[], more: Partial<NewJob> = {}): ReturnTyp
     ...{ id: '01930000-0000-7000-8000-000000000000', pipeline: 'p', pipelineHash: 'h', priority: 'high' },
     ...{ allSteps: graph.all, roots: graph.roots, source: '/s', sourceType: 'local_path', branch: null, commit: null },
     ...{ input: { n: 1 }, options: { a: { x: 1 } }, tags: [], description: null, etaSeconds: null, countdown: null },
-    ...{ idempotencyKey: null, requestHash: null },
+    ...{ idempotencyKey: null, requestHash: null, dependsOn: [], onDependencyFailure: 'fail', scheduleId: null },
     ...more,
   };
   return openingTurns(job, { hash: 'h', definition, graph }, 1_800_000_000_000_123, 0);

@@ -1,8 +1,9 @@
 import type { JobView } from '#shared/contracts/job';
 import { Conflict, InvalidInput, NotFound } from '#shared/domain/errors';
-import type { JobStatus } from '#shared/domain/status';
-import { retryJob } from '#shared/domain/turn/cancel';
+import { isEnded, type JobStatus } from '#shared/domain/status';
+import { retryJob } from '#shared/domain/turn/retry';
 import type { JobDraft } from '#shared/domain/turn/job-draft';
+import { type Dependency, lostDependency } from '#shared/domain/turn/job-hold';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -12,7 +13,7 @@ import type { ChangeAnnouncer } from './change-announcer';
 type RetryOutcome =
   | { readonly kind: 'retried'; readonly draft: JobDraft; readonly pipeline: StoredPipeline }
   /** The state forbids it. */
-  | { readonly kind: 'forbidden'; readonly status: JobStatus }
+  | { readonly kind: 'forbidden'; readonly status: JobStatus; readonly lost: Dependency | null }
   | { readonly kind: 'unknown_step'; readonly message: string }
   | { readonly kind: 'missing' };
 
@@ -38,7 +39,7 @@ export class RetryJob {
       case 'unknown_step':
         throw new InvalidInput([{ path: 'from_step', message: outcome.message }]);
       case 'forbidden':
-        throw new Conflict(whyNot(outcome.status));
+        throw new Conflict(whyNot(outcome));
       case 'retried':
         return this.show(id, outcome);
     }
@@ -68,7 +69,8 @@ export class RetryJob {
       const names = draft.pipeline.steps.map(({ name }) => name).join(', ');
       return { kind: result, message: `is none of the job, which has ${names}` };
     }
-    return result === 'forbidden' ? { kind: result, status: statusBefore } : { kind: result, draft, pipeline };
+    if (result === 'retried') return { kind: result, draft, pipeline };
+    return { kind: result, status: statusBefore, lost: lostDependency(draft.hold) };
   }
 
   /** Read before workers hear of it, so that the answer shows what was asked for and not what came after. */
@@ -83,7 +85,11 @@ export class RetryJob {
   }
 }
 
-function whyNot(status: JobStatus): string {
+function whyNot({ status, lost }: RetryOutcome & { kind: 'forbidden' }): string {
+  if (lost !== null && isEnded(status)) {
+    const how = lost.outcome === 'cancelled' ? 'was cancelled' : 'has failed';
+    return `Job ${lost.jobId}, which it depends on, ${how}: retry that one, and this one waits for it again.`;
+  }
   if (status === 'cancelling') return 'The job is being cancelled: retry it once it is cancelled.';
   if (status === 'completed') return 'The job is completed: say with from_step where it is to begin again.';
   return `The job is ${status}: only one that has ended can be retried. Cancel it first, or wait for its end.`;

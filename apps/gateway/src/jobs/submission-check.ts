@@ -85,6 +85,9 @@ function newJob({ request, key, requestHash }: Submission, { pipeline, stored }:
     description: request.description ?? null,
     etaSeconds: request.eta ?? null,
     countdown: request.countdown ?? null,
+    dependsOn: [...new Set(request.depends_on)],
+    onDependencyFailure: request.on_dependency_failure ?? 'fail',
+    scheduleId: null,
     idempotencyKey: key,
     requestHash,
   };

@@ -1,8 +1,10 @@
 import type { JobView } from '#shared/contracts/job';
-import { Conflict, Unavailable } from '#shared/domain/errors';
+import { Conflict, InvalidInput, Unavailable } from '#shared/domain/errors';
+import type { NewJob } from '#shared/domain/new-job';
 import { failpoint, guardHolds } from '#shared/runtime/failpoints';
 import type { JobReader } from '#shared/store/jobs/job-reader';
-import type { JobSubmission, SubmitOutcome } from '#shared/store/jobs/job-submission';
+import type { SubmitOutcome } from '#shared/store/jobs/insert-jobs';
+import type { JobSubmission } from '#shared/store/jobs/job-submission';
 import { freshView } from './fresh-view';
 import type { JobAnnouncer, StoredJob } from './job-announcer';
 import type { Submission } from './submission';
@@ -74,6 +76,8 @@ export class SubmitJobs {
           return { kind: 'first', jobId: outcome.jobId };
         case 'key_taken':
           return { kind: 'refused', error: new Conflict('The idempotency key belongs to another request.') };
+        case 'unknown_dependencies':
+          return { kind: 'refused', error: noSuchDependencies(ready.job, outcome.jobIds) };
       }
     } catch (error) {
       return { kind: 'refused', error };
@@ -125,6 +129,11 @@ function unstored(stored: Promise<unknown>): Created {
   const now = new Date();
   return { kind: 'created', status: 'pending', dispatchedAt: now.getTime() * 1_000, createdAt: now, eta: null };
 }
+
+const noSuchDependencies = ({ dependsOn }: NewJob, unknown: readonly string[]): InvalidInput =>
+  new InvalidInput(
+    unknown.map((id) => ({ path: `depends_on.${dependsOn.indexOf(id)}`, message: `there is no job ${id}` })),
+  );
 
 const commitInDoubt = (): Unavailable =>
   new Unavailable(

@@ -33,6 +33,8 @@ export interface SettlementDeps {
   readonly turns: ActiveTurns;
   /** Where the keeper thread sees what is not recorded yet. */
   readonly slots?: TurnSlots;
+  /** A job that others need has ended: the schedulers tell them. */
+  readonly onUntold: () => void;
   /** Whether the worker is shutting down; then turns go on to no further step. */
   readonly isDraining: () => boolean;
   /** A flush has recorded that a turn's step runs, and what the turn had completed before it. */
@@ -51,11 +53,13 @@ export class TurnSettlement {
   private readonly unwritten: Set<ActiveTurn>[] = [new Set(), new Set()];
 
   constructor(private readonly deps: SettlementDeps) {
-    this.transactions = new JobTransactions(deps.database, deps.pipelines);
+    const { onUntold } = deps;
+    this.transactions = new JobTransactions(deps.database, deps.pipelines, { onUntold });
     this.fast = new FastSettlement(
       deps.database,
       () => this.deps.lease.current.id,
       (lane) => this.recordRunning(lane),
+      onUntold,
     );
   }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DEFAULT_PAGE, isoTime, MAX_PAGE, name, wholeNumber } from '#shared/contracts/ingest-request';
+import { DEFAULT_PAGE, isoTime, jobId, MAX_PAGE, name, wholeNumber } from '#shared/contracts/ingest-request';
 
 export const ERROR_KINDS = ['transient', 'permanent', 'timeout', 'crashed', 'cancelled'] as const;
 
@@ -58,11 +58,6 @@ export const deadLetterGroups = z.object({
 export type DeadLetterGroups = z.infer<typeof deadLetterGroups>;
 
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/, 'expected 16 hexadecimal digits, as a dead letter shows them');
-const jobId = z
-  .string()
-  .toLowerCase()
-  .regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'expected the id of a job');
-
 /** Which dead letters. */
 export const deadLetterFilter = z.strictObject({
   pipeline: name.optional(),

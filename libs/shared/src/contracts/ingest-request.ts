@@ -3,6 +3,7 @@ import { jsonObject, storableString } from '#shared/contracts/json-input';
 import { countdownFault, parseEta, parseIsoTime } from '#shared/contracts/start-time';
 import { JOB_STATUSES, PRIORITIES } from '#shared/domain/status';
 import { MAX_STEPS } from '#shared/domain/step-set';
+import { DEPENDENCY_FAILURES } from '#shared/domain/turn/job-hold';
 
 /** Jobs that one batch may hold. */
 export const MAX_BATCH = 1_000;
@@ -11,6 +12,8 @@ export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_PAGE = 200;
 export const DEFAULT_PAGE = 50;
 const MAX_TAGS = 50;
+/** Jobs that one may wait for. */
+const MAX_DEPENDENCIES = 100;
 
 /** Names of pipelines and steps; whether there is one of that name is another question. */
 export const name = storableString(1, 64);
@@ -27,6 +30,10 @@ const eta = z
     return z.NEVER;
   })
   .describe('When to start: ISO 8601 with an offset or Z, or Unix seconds; at most ten years ahead.');
+
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** An id as jobs have it. */
+export const jobId = z.string().toLowerCase().regex(ID, 'expected the id of a job');
 
 const countdown = z
   .number()
@@ -49,11 +56,11 @@ export const submitRequest = z.strictObject({
   priority: z.enum(PRIORITIES).default('default'),
   eta: eta.nullish(),
   countdown: countdown.nullish(),
-  depends_on: z
-    .array(z.string())
-    .refine((ids) => ids.length === 0, 'is not supported yet: jobs cannot wait for other jobs')
-    .optional(),
-  on_dependency_failure: z.enum(['fail', 'run']).optional(),
+  depends_on: z.array(jobId).max(MAX_DEPENDENCIES).nullish().describe('Ids of jobs that have to be completed first.'),
+  on_dependency_failure: z
+    .enum(DEPENDENCY_FAILURES)
+    .nullish()
+    .describe('What becomes of it when one of them fails or is cancelled.'),
   tags: z.array(tag).max(MAX_TAGS).optional(),
   description: storableString(0, 2_000).nullish(),
   idempotency_key: idempotencyKey.nullish(),
@@ -125,6 +132,18 @@ export const retryRequest = z
   .strictObject({ from_step: name.nullish().describe('Begin again here, though it may be completed.') })
   .nullish()
   .transform((body) => ({ fromStep: body?.from_step ?? null }));
+
+/** The body of `POST /v1/ingest/{id}/reschedule`: the eta wins where both are given. */
+export const rescheduleRequest = z
+  .strictObject({ eta: eta.nullish(), countdown: countdown.nullish() })
+  .refine(({ eta: at, countdown: seconds }) => at != null || seconds != null, {
+    error: 'expected "eta" or "countdown", the new start; {"countdown": 0} starts it now',
+  })
+  .transform(({ eta: etaSeconds, countdown: seconds }) => ({
+    etaSeconds: etaSeconds ?? null,
+    countdown: seconds ?? 0,
+  }));
+export type RescheduleRequest = z.output<typeof rescheduleRequest>;
 
 /** The body of calls that take none: left out, or an object without fields. */
 export const emptyRequest = z.strictObject({}).nullish();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEPENDENCY_FAILURES } from '#shared/domain/turn/job-hold';
 import { JOB_STATUSES, OUTCOMES, PRIORITIES, STEP_STATUSES } from '#shared/domain/status';
 
 const time = z.string().describe('ISO 8601, UTC, milliseconds');
@@ -59,6 +60,8 @@ export const jobView = z.object({
   description: z.string().nullable(),
   idempotency_key: z.string().nullable(),
   depends_on: z.array(z.string()),
+  on_dependency_failure: z.enum(DEPENDENCY_FAILURES).nullable(),
+  schedule_id: z.string().nullable().describe('the recurring schedule that made it'),
   current_steps: z.array(z.string()),
   retry_count: z.number().int(),
   last_error: lastErrorView.nullable(),

@@ -34,6 +34,8 @@ export const ALL_EVENTS = 'sluice.events.*';
 
 /** Says to the schedulers that something may be due earlier than they know. Safe to lose. */
 export const SCHEDULER_WAKE = 'sluice.wake.scheduler';
+/** What it says when only dependants of jobs have to be told something; otherwise nothing. */
+export const WAKE_FOR_DEPENDANTS = 'dependants';
 /** A cancelled job and its run, to all workers; each answers once it runs nothing of it. */
 export const CANCEL_BROADCAST = 'sluice.cancel';
 /** Request: the metrics service's `resource_status`. */

@@ -1,4 +1,5 @@
 import type { JsonObject } from '#shared/domain/json';
+import type { DependencyFailure } from '#shared/domain/turn/job-hold';
 import type { Priority } from '#shared/domain/status';
 import type { StepSet } from '#shared/domain/step-set';
 
@@ -26,6 +27,12 @@ export interface NewJob {
   readonly etaSeconds: number | null;
   /** Seconds from the database's now. Ignored when `etaSeconds` is given. */
   readonly countdown: number | null;
+  /** Jobs that have to be completed first. Each once. */
+  readonly dependsOn: readonly string[];
+  /** What becomes of it when one of them fails or is cancelled: it fails too, or runs all the same. */
+  readonly onDependencyFailure: DependencyFailure;
+  /** The recurring schedule that made it. */
+  readonly scheduleId: string | null;
   readonly idempotencyKey: string | null;
   /** Of the canonical request, to tell a repeated request from another one with the same key. */
   readonly requestHash: string | null;

@@ -5,25 +5,28 @@ import type { JobStatus, StepRowStatus } from '#shared/domain/status';
  * changes nothing. The SQL in `store` is tested against this table for every pair.
  */
 export const JOB_TRANSITIONS = {
-  scheduled: { release: 'pending', cancel: 'cancelled' },
-  waiting: { release: 'pending', cancel: 'cancelled' },
+  scheduled: { release: 'pending', wait: 'waiting', fail: 'failed', cancel: 'cancelled' },
+  waiting: { release: 'pending', fail: 'failed', cancel: 'cancelled' },
   pending: { begin: 'running', complete: 'completed', fail: 'failed', cancel: 'cancelling' },
   running: { begin: 'running', complete: 'completed', fail: 'failed', cancel: 'cancelling' },
   cancelling: { complete: 'completed', finish_cancel: 'cancelled' },
   completed: { rerun: 'pending' },
-  failed: { retry: 'pending', rerun: 'pending' },
-  cancelled: { retry: 'pending', rerun: 'pending' },
+  failed: { retry: 'pending', rerun: 'pending', hold: 'scheduled', wait: 'waiting' },
+  cancelled: { retry: 'pending', rerun: 'pending', hold: 'scheduled', wait: 'waiting' },
 } as const satisfies Record<JobStatus, Partial<Record<JobEvent, JobStatus>>>;
 
 /**
- * - release: its time has come, or the jobs it waited for are completed
+ * - release: its time has come and it waits for no job, or the last one that it waited for is completed
+ * - wait: for other jobs: its time has come, or it goes on without having begun
+ * - hold: it goes on without having begun, and its time is still to come
  * - begin: a step has begun, ended or was handed on
  * - complete: every step is completed
- * - fail: nothing is open any more and a step has failed for good
+ * - fail: nothing is open any more and a step has failed for good; or a job that it needs has failed
  * - cancel, finish_cancel: asked for; acknowledged by every worker that is alive
  * - retry: go on from the failed steps; rerun: begin again from a named step
  */
-export type JobEvent = 'release' | 'begin' | 'complete' | 'fail' | 'cancel' | 'finish_cancel' | 'retry' | 'rerun';
+export type JobEvent =
+  'release' | 'wait' | 'hold' | 'begin' | 'complete' | 'fail' | 'cancel' | 'finish_cancel' | 'retry' | 'rerun';
 
 export const STEP_TRANSITIONS = {
   none: {

@@ -1,5 +1,6 @@
 import { JOB_STATUSES, STEP_ROW_STATUSES } from '#shared/domain/status';
-import { cancelJob, finishCancel, retryJob } from '#shared/domain/turn/cancel';
+import { cancelJob, finishCancel } from '#shared/domain/turn/cancel';
+import { retryJob } from '#shared/domain/turn/retry';
 import type { JobDraft, StepRow } from '#shared/domain/turn/job-draft';
 import {
   DIAMOND,

@@ -1,5 +1,5 @@
 import { isEnded } from '#shared/domain/status';
-import { hasStep, NO_STEPS, stepBit, type StepSet } from '#shared/domain/step-set';
+import { hasStep, NO_STEPS } from '#shared/domain/step-set';
 import { recordCrash } from '#shared/domain/turn/claim';
 import { CANCELLED } from '#shared/domain/turn/end-attempt';
 import { isoOf, type JobDraft, type Micros, type Pools, type StepRow } from '#shared/domain/turn/job-draft';
@@ -63,39 +63,4 @@ function recordEnd(draft: JobDraft, row: StepRow, leases: ReadonlyMap<string, Mi
     error: CANCELLED,
     nextDelayMs: null,
   });
-}
-
-/**
- * Runs again what is not completed, or from the named step on, in a new run.
- * @returns the steps that now need a message; null when the state forbids it
- */
-export function retryJob(draft: JobDraft, fromIdx: number | null, pools: Pools): StepSet | null {
-  const { job, graph } = draft;
-  if (!draft.move(fromIdx === null ? 'retry' : 'rerun')) return null;
-  const again = graph.all & ~job.done;
-  const from = fromIdx === null ? NO_STEPS : stepBit(fromIdx) | (graph.descendants[fromIdx] ?? NO_STEPS);
-  const affected = again | from;
-  job.run += 1;
-  job.done &= ~affected;
-  job.dead = NO_STEPS;
-  job.slow |= affected;
-  job.open = NO_STEPS;
-  job.startedAt = null;
-  job.completedAt = null;
-  draft.redriven = affected;
-  for (const row of draft.rows.values()) {
-    if (!hasStep(affected, row.idx)) continue;
-    returnTokens(draft, row, pools);
-    draft.moveStep(row.idx, 'reset');
-    Object.assign(row, {
-      ...{ retryCount: 0, crashes: 0, worker: null, turn: row.idx, nextRetryAt: null, awaitsScheduler: false },
-      ...{ startedAt: null, completedAt: null, durationMs: null, cpuPercent: null, memoryMb: null },
-    });
-  }
-  let ready = NO_STEPS;
-  graph.needs.forEach((needs, idx) => {
-    if (hasStep(affected, idx) && (needs & ~job.done) === NO_STEPS) ready |= stepBit(idx);
-  });
-  draft.openSteps(ready);
-  return ready;
 }

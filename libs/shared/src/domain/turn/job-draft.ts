@@ -2,6 +2,7 @@ import type { Json } from '#shared/domain/json';
 import type { PipelineDefinition, PipelineGraph } from '#shared/domain/pipeline';
 import type { JobStatus, Outcome, Priority, StepRowStatus } from '#shared/domain/status';
 import { hasStep, NO_STEPS, stepBit, stepsIn, type StepSet } from '#shared/domain/step-set';
+import { type JobHold, noHold } from '#shared/domain/turn/job-hold';
 import { type JobEvent, jobTransition, type StepEvent, stepTransition } from '#shared/domain/transitions';
 
 /** Microseconds since 1970 by the database's clock. */
@@ -39,7 +40,7 @@ export interface StepRow {
   durationMs: number | null;
   cpuPercent: number | null;
   memoryMb: number | null;
-  lastError: (StepError & { at: string; attempt: number }) | null;
+  lastError: JobError | null;
   /** Set only by the change that completes it; otherwise what is stored stays. */
   output?: Json;
 }
@@ -67,6 +68,9 @@ export interface DeadLetter {
   /** How many attempts it had. */
   readonly attempts: number;
 }
+
+/** Why a job has failed as a whole, as it is stored. */
+export type JobError = StepError & { readonly at: string; readonly attempt: number };
 
 /** Token pools as the transaction has locked them: `used` is what the commit will write. */
 export type Pools = Map<string, { used: number; readonly max: number }>;
@@ -101,6 +105,10 @@ export class JobDraft {
   opened: StepSet = NO_STEPS;
   /** Steps that have died of another's end. */
   buried: StepSet = NO_STEPS;
+  /** Why it has failed without any of its steps. */
+  error: JobError | null = null;
+  /** It has been given another time: what was asked for, in seconds from now; null for a named time. */
+  rescheduled: { readonly countdown: number | null } | null = null;
   changed = false;
 
   constructor(
@@ -110,6 +118,7 @@ export class JobDraft {
     readonly graph: PipelineGraph,
     /** The database's time of the transaction. */
     readonly now: Micros,
+    readonly hold: JobHold = noHold(),
   ) {
     this.rows = new Map(Array.from(rows, (row) => [row.idx, row]));
   }
@@ -136,6 +145,11 @@ export class JobDraft {
     this.changedRows.add(idx);
     this.changed = true;
     return row;
+  }
+
+  /** None of its steps has ever begun. */
+  get isUntouched(): boolean {
+    return this.rows.size === 0 && this.job.done === NO_STEPS;
   }
 
   isOpen(idx: number): boolean {

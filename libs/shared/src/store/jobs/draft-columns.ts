@@ -1,4 +1,5 @@
 import { storableJsonText } from '#shared/domain/json';
+import { isUnsettled } from '#shared/domain/turn/job-hold';
 import type { JobDraft } from '#shared/domain/turn/job-draft';
 
 const json = (value: unknown): string | null =>
@@ -58,5 +59,9 @@ export function draftColumns(drafts: readonly JobDraft[]): unknown[] {
     attempts.map(({ attempt }) => attempt.memoryMb),
     attempts.map(({ attempt }) => json(attempt.error)),
     attempts.map(({ attempt }) => attempt.nextDelayMs),
+    drafts.map(({ hold }) => hold.dependencies.filter(isUnsettled).length),
+    drafts.map(({ hold, rescheduled }) => (rescheduled ? hold.eta : null)),
+    drafts.map(({ rescheduled }) => rescheduled?.countdown ?? null),
+    drafts.map(({ error }) => json(error)),
   ];
 }

@@ -1,4 +1,5 @@
 import type { JobStatus, Priority, StepRowStatus } from '#shared/domain/status';
+import type { Dependency, DependencyFailure, JobHold } from '#shared/domain/turn/job-hold';
 import type { JobFields, StepRow } from '#shared/domain/turn/job-draft';
 import type { NamedStatement } from '#shared/store/database';
 
@@ -23,6 +24,10 @@ export interface JobRow {
   readonly started_us: string | null;
   readonly completed_us: string | null;
   readonly now_us: string;
+  readonly eta_us: string | null;
+  readonly needs_jobs: number;
+  readonly on_dependency_failure: DependencyFailure | null;
+  readonly has_dependants: boolean;
 }
 
 /** By `jobs_pkey`. The lock is taken in id order, so that two batches never wait for each other in a circle. */
@@ -31,7 +36,8 @@ export const LOCK_JOBS: NamedStatement = {
   text: `
 SELECT id, pipeline_hash, priority, run, status, done, dead, open, slow, version,
        ${micros('dispatched_at')} AS dispatched_us, ${micros('started_at')} AS started_us,
-       ${micros('completed_at')} AS completed_us, ${micros('now()')} AS now_us
+       ${micros('completed_at')} AS completed_us, ${micros('now()')} AS now_us, ${micros('eta')} AS eta_us,
+       needs_jobs, on_dependency_failure, told IS NOT NULL AS has_dependants
 FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE`,
 };
 
@@ -89,8 +95,9 @@ export const WRITE_POOLS: NamedStatement = {
 };
 
 /**
- * Writes drafts whose jobs this transaction has locked, by primary keys. $1–$10: a value per job; $11–$30: per changed
- * step row; $31–$43: per ended attempt. Progress stays through retries, so that a job's never falls within a run; a row that
+ * Writes drafts whose jobs this transaction has locked, by primary keys. $1–$10, $44–$47: a value per job; $11–$30: per
+ * changed step row; $31–$43: per ended attempt. A new eta is given only where there is one: an old one may be too far in
+ * the past to be carried exactly. A job that goes on after its end has to tell its dependants so. Progress stays through retries, so that a job's never falls within a run; a row that
  * is set back from its end begins a new one.
  */
 export const WRITE_DRAFTS: NamedStatement = {
@@ -133,13 +140,18 @@ UPDATE jobs SET
   version = jobs.version + 1,
   dispatched_at = ${timestamp('u.dispatched_us')}, started_at = ${timestamp('u.started_us')},
   completed_at = ${timestamp('u.completed_us')},
-  due_at = CASE WHEN u.status = 'scheduled' THEN jobs.due_at END,
+  eta = coalesce(${timestamp('u.eta_us')}, jobs.eta),
+  countdown = CASE WHEN u.eta_us IS NULL THEN jobs.countdown ELSE u.countdown END,
+  due_at = CASE WHEN u.status = 'scheduled' THEN coalesce(${timestamp('u.eta_us')}, jobs.eta) END,
+  needs_jobs = u.needs_jobs, error = coalesce(u.error, jobs.error),
+  told = CASE WHEN u.run = jobs.run OR jobs.told IS NULL THEN jobs.told ELSE '' END,
   cancel_at = CASE WHEN u.status = 'cancelling' THEN coalesce(jobs.cancel_at, now()) END,
   cancel_mark = CASE WHEN u.status = 'cancelling' THEN jobs.cancel_mark END,
   queued_at = coalesce(jobs.queued_at, ${timestamp('u.dispatched_us')})
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[], $10::bigint[])
-  AS u (id, run, status, done, dead, open, slow, dispatched_us, started_us, completed_us)
+            $9::bigint[], $10::bigint[], $44::int[], $45::bigint[], $46::float8[], $47::jsonb[])
+  AS u (id, run, status, done, dead, open, slow, dispatched_us, started_us, completed_us, needs_jobs, eta_us, countdown,
+        error)
 WHERE jobs.id = u.id`,
 };
 
@@ -158,6 +170,14 @@ export const jobFieldsOf = (row: JobRow): JobFields => ({
   dispatchedAt: microsOf(row.dispatched_us),
   startedAt: microsOf(row.started_us),
   completedAt: microsOf(row.completed_us),
+});
+
+/** @param dependencies those that are not settled */
+export const jobHoldOf = (row: JobRow, dependencies: readonly Dependency[]): JobHold => ({
+  eta: microsOf(row.eta_us),
+  onDependencyFailure: row.on_dependency_failure ?? 'fail',
+  dependencies,
+  hasDependants: row.has_dependants,
 });
 
 export const stepRowOf = (row: StepRowRecord): StepRow => ({

@@ -7,14 +7,16 @@ import { execute, type NamedStatement } from '#shared/store/database';
 import { micros } from '#shared/store/jobs/draft-statements';
 import { LaneClient } from '#shared/store/lane-client';
 
-/** A held job that this call has released: its roots need messages. */
+/** A held job whose time has come: its roots need messages, or it waits for other jobs. */
 export interface ReleasedJob {
   readonly id: string;
+  readonly run: number;
+  readonly status: 'pending' | 'waiting';
   readonly pipelineHash: string;
   readonly priority: Priority;
   readonly version: number;
   readonly opened: StepSet;
-  readonly dispatchedAt: Micros;
+  readonly releasedAt: Micros;
   readonly data: WorkData;
 }
 
@@ -23,8 +25,10 @@ type ReleasedRow = Omit<WorkData, 'outputs'> & {
   readonly pipeline_hash: string;
   readonly priority: Priority;
   readonly version: number;
+  readonly run: number;
+  readonly status: 'pending' | 'waiting';
   readonly open: string;
-  readonly dispatched_us: string;
+  readonly released_us: string;
 };
 
 /** By `jobs_due`. Several schedulers share the work: each takes what no other has locked. Nothing before its time. */
@@ -34,10 +38,14 @@ const RELEASE_DUE: NamedStatement = {
 WITH due AS MATERIALIZED (
   SELECT id FROM jobs WHERE due_at <= now() AND due_at IS NOT NULL ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
-UPDATE jobs SET status = 'pending', open = roots, due_at = NULL, dispatched_at = now(), queued_at = now(),
-                version = version + 1
+UPDATE jobs SET
+  due_at = NULL, version = version + 1,
+  status = CASE WHEN needs_jobs = 0 THEN 'pending' ELSE 'waiting' END,
+  open = CASE WHEN needs_jobs = 0 THEN roots ELSE 0 END,
+  dispatched_at = CASE WHEN needs_jobs = 0 THEN now() END,
+  queued_at = CASE WHEN needs_jobs = 0 THEN now() END
 FROM due WHERE jobs.id = due.id AND status = 'scheduled'
-RETURNING jobs.id, pipeline_hash, priority, version, open, ${micros('dispatched_at')} AS dispatched_us, source,
+RETURNING jobs.id, run, pipeline_hash, priority, version, status, open, ${micros('now()')} AS released_us, source,
           source_type, branch, commit, input, options`,
 };
 
@@ -57,13 +65,13 @@ export class DueJobs {
   /** Releases at most `limit` jobs that are due. (The release statement of the turn protocol.) */
   async release(limit: number): Promise<ReleasedJob[]> {
     const rows = await this.lane.run((client) => execute<ReleasedRow>(client, RELEASE_DUE, [limit]));
-    return rows.map(({ id, pipeline_hash, priority, version, open, dispatched_us, ...data }) => ({
-      id,
+    return rows.map(({ id, run, status, pipeline_hash, priority, version, open, released_us, ...data }) => ({
+      ...{ id, run, status },
       pipelineHash: pipeline_hash,
       priority,
       version,
       opened: BigInt(open),
-      dispatchedAt: Number(dispatched_us),
+      releasedAt: Number(released_us),
       data: { ...data, outputs: {} },
     }));
   }

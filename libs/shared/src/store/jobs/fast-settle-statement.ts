@@ -87,7 +87,7 @@ UPDATE jobs SET
                             OR s.status <> 'cancelling' AND s.done | s.seg | s.dead = all_steps) THEN now() END
 FROM settled s
 WHERE jobs.id = s.job
-RETURNING jobs.id, jobs.status, jobs.version, s.status AS status_before, s.new, s.kept,
+RETURNING jobs.id, jobs.status, jobs.version, jobs.untold, s.status AS status_before, s.new, s.kept,
           ${micros('jobs.dispatched_at')} AS dispatched_us`,
 };
 

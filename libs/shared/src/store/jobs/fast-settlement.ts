@@ -48,6 +48,7 @@ interface SettledRow {
   readonly status: JobStatus;
   readonly status_before: JobStatus;
   readonly version: number;
+  readonly untold: boolean;
   readonly new: string;
   readonly kept: number | null;
   readonly dispatched_us: string;
@@ -62,11 +63,13 @@ export class FastSettlement {
   /**
    * @param worker the id written into step rows and attempts, asked for at each batch
    * @param beforeBatch called for each lane before each batch: the last chance to add what still runs
+   * @param onUntold called after a commit in which jobs that others need have ended: they have to be told
    */
   constructor(
     database: DataSource,
     private readonly worker: () => string,
     beforeBatch: (lane: number) => void = () => undefined,
+    private readonly onUntold: () => void = () => undefined,
   ) {
     this.lanes = Array.from({ length: LANES }, (_, lane) => {
       const client = new LaneClient(database);
@@ -113,6 +116,7 @@ export class FastSettlement {
     const sorted = [...items].sort((a, b) => (a.jobId < b.jobId ? -1 : 1));
     const statement = guardHolds('worker.settle_is_fenced') ? FAST_SETTLE : UNFENCED_FAST_SETTLE;
     const rows = await lane.run((client) => execute<SettledRow>(client, statement, this.columns(sorted)));
+    if (rows.some((row) => row.untold)) this.onUntold();
     const byJob = new Map(rows.map((row) => [row.id, row]));
     return items.map((item) => {
       const row = byJob.get(item.jobId);

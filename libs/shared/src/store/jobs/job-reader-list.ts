@@ -29,8 +29,8 @@ const PARTS: Readonly<Record<ListSort, readonly Part[]>> = {
 
 /**
  * One page of the list, in one statement. It is put together from branches, each of which one index serves in order:
- * `jobs_active` for jobs that are ready or at work, `jobs_unsuccessful` for failed and cancelled ones, `jobs_eta`, and
- * `jobs_created` for the rest; each branch gives at most a page. The keys are found first, the rows read after.
+ * `jobs_active` for jobs that are ready or at work, `jobs_unsuccessful` for failed and cancelled ones, `jobs_held_…` and
+ * `jobs_needing` for held ones, `jobs_eta`, and `jobs_created` for the rest; each branch gives at most a page. The keys are found first, the rows read after.
  *
  * Its rows have `part` and `place_at` besides the job's columns, and `found`, the number of keys: more than there are
  * rows means that there is a next page.
@@ -88,7 +88,7 @@ function conditionsOf(filter: ListFilter, parameters: Parameters): string[] {
   if (q !== undefined) {
     const pattern = `${parameters.add(`%${escapeLike(q)}%`)}::text`;
     conditions.push(
-      `(id::text ILIKE ${pattern} OR source ILIKE ${pattern} OR description ILIKE ${pattern} OR EXISTS (
+      `(id::text ILIKE ${pattern} OR source ILIKE ${pattern} OR description ILIKE ${pattern} OR error ->> 'message' ILIKE ${pattern} OR EXISTS (
         SELECT FROM steps WHERE job_id = jobs.id AND last_error ->> 'message' ILIKE ${pattern}))`,
     );
   }
@@ -97,12 +97,12 @@ function conditionsOf(filter: ListFilter, parameters: Parameters): string[] {
 
 const escapeLike = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
 
-/** Which index has the jobs of which statuses. Waiting jobs have none; what ends well is most of the table. */
+/** Which index has the jobs of which statuses; what ends well is most of the table. */
 const STATUS_GROUPS: readonly { readonly condition: string; readonly statuses: readonly JobStatus[] }[] = [
   { condition: 'active', statuses: ['pending', 'running', 'cancelling'] },
   { condition: 'unsuccessful', statuses: ['failed', 'cancelled'] },
   { condition: 'due_at IS NOT NULL', statuses: ['scheduled'] },
-  { condition: 'true', statuses: ['waiting'] },
+  { condition: 'needs_jobs > 0', statuses: ['waiting'] },
 ];
 
 /** Conditions of which every wanted job fulfils exactly one. */

@@ -8,7 +8,7 @@ import type { JobRecord, StepRecord } from '#shared/store/jobs/job-view';
 export const JOB_COLUMNS = `
 j.id, j.pipeline, j.pipeline_hash, j.source, j.source_type, j.branch, j.commit, j.input, j.status, j.priority, j.done,
 j.dead, j.open, j.version, j.eta, j.countdown, j.created_at, j.queued_at, j.started_at, j.completed_at, j.tags,
-j.description, j.idempotency_key, now() AS now`;
+j.description, j.idempotency_key, j.depends_on, j.on_dependency_failure, j.schedule_id, j.error, now() AS now`;
 
 /** The rows of the steps of `jobs j`, in the same statement, so that they fit the job's. By `steps_pkey`. */
 export const STEP_ROWS = `

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import { isLimited } from '#shared/domain/pipeline';
-import type { JobStatus } from '#shared/domain/status';
+import { isEnded, type JobStatus } from '#shared/domain/status';
 import { JobDraft, type Micros, type Pools } from '#shared/domain/turn/job-draft';
 import { tokensOf, type TokenNeed } from '#shared/domain/turn/tokens';
 import { execute, type NamedStatement } from '#shared/store/database';
@@ -10,6 +10,7 @@ import {
   ADD_POOLS,
   type JobRow,
   jobFieldsOf,
+  jobHoldOf,
   LOCK_JOBS,
   LOCK_POOLS,
   READ_LEASES,
@@ -20,6 +21,7 @@ import {
   WRITE_POOLS,
 } from '#shared/store/jobs/draft-statements';
 import { writeDeadLetters } from '#shared/store/jobs/dead-letter-writes';
+import { readDependencies, writeDependencies } from '#shared/store/jobs/dependency-writes';
 import { draftColumns } from '#shared/store/jobs/draft-columns';
 import type { PipelineStore, StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { LaneClient } from '#shared/store/lane-client';
@@ -28,11 +30,15 @@ import { LaneClient } from '#shared/store/lane-client';
 export interface Facts {
   readonly leases: ReadonlyMap<string, Micros>;
   readonly pools: Pools;
+  /** How a job stands that the command has locked besides its own; undefined: there is none. */
+  readonly statusOf: (jobId: string) => JobStatus | undefined;
 }
 
 /** One change of one job: a pure rule of `domain/turn` with what it needs bound. Called with the job's row locked. */
 export interface JobCommand<Result> {
   readonly jobId: string;
+  /** Another job to lock, so that it stays as it is. */
+  readonly beside?: string;
   readonly apply: (draft: JobDraft, facts: Facts) => Result;
 }
 
@@ -50,6 +56,16 @@ const COMMIT: NamedStatement = { name: 'commit', text: 'COMMIT' };
 type Command = JobCommand<unknown>;
 type Outcome = { readonly applied: Applied<unknown> | null } | { readonly thrown: unknown };
 
+type Drafts = Map<
+  string,
+  { readonly draft: JobDraft; readonly pipeline: StoredPipeline; readonly statusBefore: JobStatus }
+>;
+
+export interface JobTransactionsOptions {
+  /** After a commit in which a job that others need has ended, or goes on after its end: they have to be told. */
+  readonly onUntold?: () => void;
+}
+
 /**
  * Runs commands in groups: lock the jobs in id order, read their steps (only now: what was read before the lock could be
  * old), then the pools in name order, apply the rules, write everything, commit. One connection, one batch at a time.
@@ -61,6 +77,7 @@ export class JobTransactions {
   constructor(
     database: DataSource,
     private readonly pipelines: PipelineStore,
+    private readonly options: JobTransactionsOptions = {},
   ) {
     this.lane = new LaneClient(database);
     this.group = new GroupCommit<Command, Outcome>({
@@ -88,7 +105,8 @@ export class JobTransactions {
   private async commit(commands: Command[]): Promise<Outcome[]> {
     return this.lane.run(async (client) => {
       await execute(client, BEGIN, []);
-      const drafts = await this.load(client, [...new Set(commands.map((command) => command.jobId))]);
+      const ids = commands.flatMap(({ jobId, beside }) => (beside === undefined ? jobId : [jobId, beside]));
+      const drafts = await this.load(client, [...new Set(ids)]);
       const facts = await this.readFacts(client, drafts);
       const poolsBefore = usedOf(facts.pools);
       const outcomes = commands.map((command): Outcome => {
@@ -96,8 +114,7 @@ export class JobTransactions {
         if (!loaded) return { applied: null };
         const used = usedOf(facts.pools);
         try {
-          const statusBefore = loaded.draft.job.status;
-          return { applied: { result: command.apply(loaded.draft, facts), statusBefore, ...loaded } };
+          return { applied: { result: command.apply(loaded.draft, facts), ...loaded } };
         } catch (thrown) {
           // A rule that throws changes nothing, and takes no other job of the batch with it.
           drafts.delete(command.jobId);
@@ -108,14 +125,12 @@ export class JobTransactions {
       await write(client, [...drafts.values()].map((loaded) => loaded.draft).filter(hasChanged));
       await writePools(client, facts.pools, poolsBefore);
       await execute(client, COMMIT, []);
+      if ([...drafts.values()].some(isUntold)) this.options.onUntold?.();
       return outcomes;
     });
   }
 
-  private async load(
-    client: PoolClient,
-    ids: string[],
-  ): Promise<Map<string, { draft: JobDraft; pipeline: StoredPipeline }>> {
+  private async load(client: PoolClient, ids: string[]): Promise<Drafts> {
     const jobs = await execute<JobRow>(client, LOCK_JOBS, [ids]);
     const rowsOf = new Map<string, StepRowRecord[]>(jobs.map((job) => [job.id, []]));
     if (jobs.length > 0) {
@@ -123,17 +138,21 @@ export class JobTransactions {
         rowsOf.get(row.job_id)?.push(row);
       }
     }
-    const drafts = new Map<string, { draft: JobDraft; pipeline: StoredPipeline }>();
+    const needing = jobs.filter((job) => job.needs_jobs > 0).map((job) => job.id);
+    const dependencies = await readDependencies(client, needing);
+    const drafts: Drafts = new Map();
     for (const job of jobs) {
       const pipeline = this.pipelines.peek(job.pipeline_hash) ?? (await this.pipelines.get(job.pipeline_hash));
       const steps = (rowsOf.get(job.id) ?? []).map(stepRowOf);
-      const draft = new JobDraft(jobFieldsOf(job), steps, pipeline.definition, pipeline.graph, Number(job.now_us));
-      drafts.set(job.id, { draft, pipeline });
+      const { definition, graph } = pipeline;
+      const hold = jobHoldOf(job, dependencies.get(job.id) ?? []);
+      const draft = new JobDraft(jobFieldsOf(job), steps, definition, graph, Number(job.now_us), hold);
+      drafts.set(job.id, { draft, pipeline, statusBefore: job.status });
     }
     return drafts;
   }
 
-  private async readFacts(client: PoolClient, drafts: Map<string, { draft: JobDraft }>): Promise<Facts> {
+  private async readFacts(client: PoolClient, drafts: Drafts): Promise<Facts> {
     const all = [...drafts.values()].map((loaded) => loaded.draft);
     const leases = new Map<string, Micros>();
     if (all.some((draft) => draft.openRows().some((row) => row.status === 'running'))) {
@@ -141,11 +160,15 @@ export class JobTransactions {
         leases.set(row.id, Number(row.lease_us));
       }
     }
-    return { leases, pools: await lockPools(client, all) };
+    return { leases, pools: await lockPools(client, all), statusOf: (jobId) => drafts.get(jobId)?.draft.job.status };
   }
 }
 
 const usedOf = (pools: Pools): Map<string, number> => new Map(Array.from(pools, ([name, pool]) => [name, pool.used]));
+
+/** What the job's dependants know of it is no longer so. */
+const isUntold = ({ draft, statusBefore }: { draft: JobDraft; statusBefore: JobStatus }): boolean =>
+  draft.hold.hasDependants && draft.changed && isEnded(draft.job.status) !== isEnded(statusBefore);
 
 const hasChanged = (draft: JobDraft): boolean => draft.changed || draft.changedRows.size > 0;
 
@@ -171,6 +194,10 @@ async function write(client: PoolClient, drafts: JobDraft[]): Promise<void> {
   if (drafts.length === 0) return;
   await execute(client, WRITE_DRAFTS, draftColumns(drafts));
   await writeDeadLetters(client, drafts);
+  await writeDependencies(
+    client,
+    drafts.flatMap(({ job, hold }) => hold.dependencies.map((dependency) => ({ jobId: job.id, dependency }))),
+  );
 }
 
 async function writePools(client: PoolClient, pools: Pools, before: ReadonlyMap<string, number>): Promise<void> {

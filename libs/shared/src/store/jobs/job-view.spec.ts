@@ -29,6 +29,7 @@ const [A, B, C, D, E] = [0, 1, 2, 3, 4];
 
 function job(status: JobStatus, masks: { done?: number[]; dead?: number[]; open?: number[] } = {}): JobRecord {
   return {
+    ...{ depends_on: null, on_dependency_failure: null, schedule_id: null, error: null },
     ...{
       id: '0193-id',
       pipeline: 'p',

@@ -1,6 +1,7 @@
 import type { JobView, LastErrorView, StepView } from '#shared/contracts/job';
 import type { Json, JsonObject } from '#shared/domain/json';
 import type { PipelineDefinition, PipelineGraph, StepDefinition } from '#shared/domain/pipeline';
+import type { DependencyFailure } from '#shared/domain/turn/job-hold';
 import { isEnded, type JobStatus, type Priority, type StepRowStatus, type StepStatus } from '#shared/domain/status';
 import { hasStep, stepsIn, type StepSet } from '#shared/domain/step-set';
 
@@ -29,6 +30,11 @@ export interface JobRecord {
   readonly tags: readonly string[];
   readonly description: string | null;
   readonly idempotency_key: string | null;
+  readonly depends_on: readonly string[] | null;
+  readonly on_dependency_failure: DependencyFailure | null;
+  readonly schedule_id: string | null;
+  /** Why it failed without any of its steps. */
+  readonly error: LastErrorView | null;
 }
 
 /** What the row of a step that has begun says; times as Postgres writes them in JSON. */
@@ -94,10 +100,12 @@ export function jobViewOf(job: JobRecord, rows: readonly StepRecord[], pipeline:
     tags: [...job.tags],
     description: job.description,
     idempotency_key: job.idempotency_key,
-    depends_on: [],
+    depends_on: [...(job.depends_on ?? [])],
+    on_dependency_failure: job.on_dependency_failure,
+    schedule_id: job.schedule_id,
     current_steps: steps.filter((step) => step.status === 'running' || step.status === 'retrying').map(nameOf),
     retry_count: steps.reduce((sum, step) => sum + step.retry_count, 0),
-    last_error: newestError(steps),
+    last_error: newestError(steps, job.error),
     result: status === 'completed' ? resultOf(steps, pipeline.graph) : null,
     version,
     steps,
@@ -162,10 +170,10 @@ function sinceMs(start: string | null | undefined, now: Date): number | null {
   return typeof start === 'string' ? Math.max(0, now.getTime() - Date.parse(start)) : null;
 }
 
-function newestError(steps: readonly StepView[]): LastErrorView | null {
+function newestError(steps: readonly StepView[], ofJob: LastErrorView | null): LastErrorView | null {
   return steps.reduce<LastErrorView | null>(
     (newest, { last_error }) => (last_error && (!newest || last_error.at > newest.at) ? last_error : newest),
-    null,
+    ofJob,
   );
 }
 

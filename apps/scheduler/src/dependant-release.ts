@@ -1,0 +1,116 @@
+import { publishEvents } from '#shared/bus/live-events';
+import type { NatsBus } from '#shared/bus/nats-bus';
+import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
+import { tellOfDependency } from '#shared/domain/turn/hold';
+import { isoOf, type JobDraft } from '#shared/domain/turn/job-draft';
+import { failpoint } from '#shared/runtime/failpoints';
+import type { Logger } from '#shared/runtime/logger';
+import { type Dependants, FIRST_DEPENDANT, type UntoldJob } from '#shared/store/jobs/dependants';
+import type { Applied, JobTransactions } from '#shared/store/jobs/job-transactions';
+import type { TurnDispatch } from './turn-dispatch';
+
+const JOBS_A_LOOK = 100;
+const PAGE = 500;
+const PAUSE_MS = 1_000;
+/** After a look that found jobs and changed nothing: others are at work on them. */
+const BUSY_PAUSE_MS = 100;
+
+export interface DependantReleaseDeps {
+  readonly bus: NatsBus;
+  readonly dependants: Dependants;
+  readonly transactions: JobTransactions;
+  readonly dispatch: TurnDispatch;
+  readonly log: Logger;
+}
+
+/**
+ * Tells jobs how those stand that they need: released after the last of them, failed with the first that has, held again
+ * when that one goes on. What counts is how a job stands, not what happened to it: a round that dies, or two at once,
+ * leave nothing untold and tell nothing twice.
+ */
+export class DependantRelease {
+  constructor(private readonly deps: DependantReleaseDeps) {}
+
+  /** @returns in how many milliseconds to look again */
+  async runOnce(): Promise<number> {
+    const untold = await this.deps.dependants.untold(JOBS_A_LOOK);
+    if (untold.length === 0) return PAUSE_MS;
+    let changes = 0;
+    for (const job of untold) {
+      changes += await this.tellAll(job);
+      if (await this.deps.dependants.noteTold(job)) changes += 1;
+    }
+    // A job that has failed with another one has dependants of its own.
+    return changes > 0 ? 0 : BUSY_PAUSE_MS;
+  }
+
+  /** @returns how many it has moved */
+  private async tellAll(job: UntoldJob): Promise<number> {
+    const { dependants, log } = this.deps;
+    let moved = 0;
+    let page: string[];
+    let last = FIRST_DEPENDANT;
+    do {
+      page = await dependants.toTell(job, last, PAGE);
+      const told = await Promise.all(page.map((id) => this.tell(id, job.id)));
+      moved += told.filter(Boolean).length;
+      last = page.at(-1) ?? last;
+    } while (page.length === PAGE);
+    if (moved > 0) log.debug({ job: job.id, status: job.status, dependants: moved }, 'told those that need a job');
+    return moved;
+  }
+
+  private async tell(jobId: string, neededId: string): Promise<boolean> {
+    const applied = await this.deps.transactions.run({
+      jobId,
+      beside: neededId,
+      apply: (draft, { statusOf }) => {
+        const status = statusOf(neededId);
+        return status !== undefined && tellOfDependency(draft, neededId, status);
+      },
+    });
+    if (!applied?.result) return false;
+    failpoint('scheduler.dependant_told', jobId);
+    this.announce(applied);
+    return true;
+  }
+
+  private announce({ draft, pipeline, statusBefore }: Applied<boolean>): void {
+    const { job, opened: steps, hold, now } = draft;
+    const at = isoOf(now);
+    const about = { at, job_status: job.status };
+    const retried: LiveEvent[] = statusBefore === 'failed' ? [{ event: 'job.retried', ...about }] : [];
+    switch (job.status) {
+      case 'pending': {
+        const dispatch = { jobId: job.id, run: job.run, priority: job.priority, pipeline, steps, at: now, read: true };
+        void this.deps.dispatch.send(dispatch);
+        this.deps.dispatch.tell(
+          dispatch,
+          job.version + 1,
+          job.status,
+          retried.length > 0 ? 'job.retried' : 'job.pending',
+        );
+        return;
+      }
+      case 'scheduled':
+        return this.tellWatchers(draft, [
+          ...retried,
+          { event: 'job.scheduled', ...about, eta: isoOf(hold.eta ?? now) },
+        ]);
+      case 'waiting':
+        return this.tellWatchers(draft, [...retried, { event: 'job.waiting', ...about }]);
+      case 'failed': {
+        const skipped = draft.pipeline.steps.map((step): LiveEvent => {
+          return { event: 'step.skipped', at, step: step.name, status: 'skipped' };
+        });
+        const failed: LiveEvent = { event: 'job.failed', ...about, last_error: draft.error ?? undefined };
+        return this.tellWatchers(draft, [...skipped, failed]);
+      }
+    }
+  }
+
+  private tellWatchers({ job }: JobDraft, events: LiveEvent[]): void {
+    const batch: LiveEventBatch = { job_id: job.id, version: job.version + 1, events };
+    publishEvents(this.deps.bus, job.id, JSON.stringify(batch));
+  }
+}
