@@ -1,10 +1,9 @@
 import { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
-import { notify } from '#shared/bus/signals';
+import { dependantsWaker } from '#shared/bus/scheduler-wake';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { HandlerDefinition } from '#shared/contracts/handler';
-import { SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
 import { knownHandlers } from '#shared/runtime/handler-modules';
 import { loadPipelineFile } from '#shared/runtime/pipeline-file';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
@@ -55,9 +54,7 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
   const publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
   const pipelines = new PipelineStore(database);
   const submission = new JobSubmission(database);
-  const transactions = new JobTransactions(database, pipelines, {
-    onUntold: () => void notify(bus, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS),
-  });
+  const transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus) });
   keepTopology(context, bus, catalog);
   context.drain.register('flush', 'submissions', () => submission.idle());
   context.drain.register('flush', 'changes of jobs', () => transactions.close());

@@ -16,6 +16,7 @@ import { ProblemFilter } from './http/problem.filter';
 import { CancelJob } from './jobs/cancel-job';
 import { ChangeAnnouncer } from './jobs/change-announcer';
 import { JobAnnouncer } from './jobs/job-announcer';
+import { JobChangesController } from './jobs/job-changes.controller';
 import { JobPlans } from './jobs/job-plans';
 import { JobsController } from './jobs/jobs.controller';
 import { RescheduleJob } from './jobs/reschedule-job';
@@ -52,7 +53,7 @@ export class GatewayModule {
         GraphModule.register(database),
         DeadLettersModule.register(parts, retries),
       ],
-      controllers: [JobsController, PipelinesController, ServicesController, WorkersController],
+      controllers: [JobsController, JobChangesController, PipelinesController, ServicesController, WorkersController],
       providers: [
         { provide: APP_FILTER, useValue: new ProblemFilter(log) },
         { provide: CallNotes, useValue: parts.notes },

@@ -76,41 +76,35 @@ export class DependantRelease {
   }
 
   private announce({ draft, pipeline, statusBefore }: Applied<boolean>): void {
-    const { job, opened: steps, hold, now } = draft;
-    const at = isoOf(now);
-    const about = { at, job_status: job.status };
-    const retried: LiveEvent[] = statusBefore === 'failed' ? [{ event: 'job.retried', ...about }] : [];
-    switch (job.status) {
-      case 'pending': {
-        const dispatch = { jobId: job.id, run: job.run, priority: job.priority, pipeline, steps, at: now, read: true };
-        void this.deps.dispatch.send(dispatch);
-        this.deps.dispatch.tell(
-          dispatch,
-          job.version + 1,
-          job.status,
-          retried.length > 0 ? 'job.retried' : 'job.pending',
-        );
-        return;
-      }
-      case 'scheduled':
-        return this.tellWatchers(draft, [
-          ...retried,
-          { event: 'job.scheduled', ...about, eta: isoOf(hold.eta ?? now) },
-        ]);
-      case 'waiting':
-        return this.tellWatchers(draft, [...retried, { event: 'job.waiting', ...about }]);
-      case 'failed': {
-        const skipped = draft.pipeline.steps.map((step): LiveEvent => {
-          return { event: 'step.skipped', at, step: step.name, status: 'skipped' };
-        });
-        const failed: LiveEvent = { event: 'job.failed', ...about, last_error: draft.error ?? undefined };
-        return this.tellWatchers(draft, [...skipped, failed]);
-      }
+    const { job, opened: steps, now } = draft;
+    const retried: LiveEvent[] =
+      statusBefore === 'failed' ? [{ event: 'job.retried', at: isoOf(now), job_status: job.status }] : [];
+    if (job.status === 'pending') {
+      const dispatch = { jobId: job.id, run: job.run, priority: job.priority, pipeline, steps, at: now, read: true };
+      void this.deps.dispatch.send(dispatch);
+      const event = retried.length > 0 ? 'job.retried' : 'job.pending';
+      return this.deps.dispatch.tell(dispatch, job.version + 1, job.status, event);
     }
+    this.tellWatchers(draft, job.status === 'failed' ? eventsOfFailure(draft) : [...retried, ...eventsOfHold(draft)]);
   }
 
   private tellWatchers({ job }: JobDraft, events: LiveEvent[]): void {
     const batch: LiveEventBatch = { job_id: job.id, version: job.version + 1, events };
     publishEvents(this.deps.bus, job.id, JSON.stringify(batch));
   }
+}
+
+function eventsOfHold({ job, hold, now }: JobDraft): LiveEvent[] {
+  const about = { at: isoOf(now), job_status: job.status };
+  if (job.status === 'waiting') return [{ event: 'job.waiting', ...about }];
+  return [{ event: 'job.scheduled', ...about, ...(hold.eta !== null && { eta: isoOf(hold.eta) }) }];
+}
+
+/** None of its steps had begun. */
+function eventsOfFailure({ job, pipeline, error, now }: JobDraft): LiveEvent[] {
+  const at = isoOf(now);
+  const skipped = pipeline.steps.map((step): LiveEvent => {
+    return { event: 'step.skipped', at, step: step.name, status: 'skipped' };
+  });
+  return [...skipped, { event: 'job.failed', at, job_status: job.status, ...(error && { last_error: error }) }];
 }

@@ -1,6 +1,7 @@
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
-import { listen, notify } from '#shared/bus/signals';
+import { dependantsWaker } from '#shared/bus/scheduler-wake';
+import { listen } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import { SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
@@ -57,9 +58,7 @@ export class Scheduler {
     const stuck = new StuckSteps(database);
     const { queues } = catalog;
     const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
-    this.transactions = new JobTransactions(database, pipelines, {
-      onUntold: () => void notify(bus, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS),
-    });
+    this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus) });
     this.due = new DueJobs(database);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));

@@ -2,12 +2,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
+import { dependantsWaker } from '#shared/bus/scheduler-wake';
 import { listen, notify } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
 import { secretNamesIn } from '#shared/contracts/handlers/text-or-secret';
-import { CANCEL_BROADCAST, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
+import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import type { ServiceConfig } from '#shared/runtime/config';
 import type { DrainLimits } from '#shared/runtime/drain';
 import type { KnownHandlers } from '#shared/runtime/handler-modules';
@@ -112,8 +113,7 @@ export class StepWorker {
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const opened = new OpenedSteps(new TurnPublisher(this.publisher), lease);
     const settlement = new TurnSettlement({
-      ...{ database, pipelines, lease, turns, slots, isDraining },
-      onUntold: () => void notify(bus, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS),
+      ...{ database, pipelines, lease, turns, slots, isDraining, onUntold: dependantsWaker(bus) },
       onRunning: (turn, settled, steps) => {
         if (!turn.pipeline) return;
         reporter.fastSettled(turn.message.job_id, turn.pipeline, settled, steps, turn.shown);

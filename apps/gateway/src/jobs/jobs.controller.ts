@@ -1,41 +1,22 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import {
-  emptyRequest,
-  type ListQuery,
-  listQuery,
-  logsQuery,
-  type RescheduleRequest,
-  rescheduleRequest,
-  retryRequest,
-} from '#shared/contracts/ingest-request';
+import { type ListQuery, listQuery, logsQuery } from '#shared/contracts/ingest-request';
 import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
 import { NotFound } from '#shared/domain/errors';
 import { JobReader, type LogView } from '#shared/store/jobs/job-reader';
 import { CallNotes } from '../http/call-notes';
 import { decodeCursor, encodeCursor } from '../http/page-cursor';
 import { NO_PARAMETERS, SchemaPipe } from '../http/schema-pipe';
-import { CancelJob } from './cancel-job';
-import { RescheduleJob } from './reschedule-job';
-import { RetryJob } from './retry-job';
+import type { Reply } from './reply';
 import { readSubmission } from './submission';
 import { SubmitBatch } from './submit-batch';
 import { SubmitJobs } from './submit-jobs';
 
-/** What is used of Fastify's reply. */
-interface Reply {
-  status(code: number): unknown;
-  header(name: string, value: string): unknown;
-}
-
-/** Jobs: submitted, listed, looked at, stopped and set going again. */
+/** Jobs: submitted, listed, looked at. */
 @Controller('v1/ingest')
 export class JobsController {
   constructor(
     private readonly jobs: SubmitJobs,
     private readonly batches: SubmitBatch,
-    private readonly cancels: CancelJob,
-    private readonly retries: RetryJob,
-    private readonly reschedules: RescheduleJob,
     private readonly reader: JobReader,
     private readonly notes: CallNotes,
   ) {}
@@ -102,48 +83,6 @@ export class JobsController {
     @Query(new SchemaPipe(logsQuery)) filter: { step?: string; attempt?: number },
   ): Promise<{ items: LogView[] }> {
     return { items: found(await this.reader.logs(id, filter), id) };
-  }
-
-  /** 202 with the job; 200 when it had ended before. */
-  @Post(':id/cancel')
-  @HttpCode(202)
-  async cancel(
-    @Param('id') id: string,
-    @Body(new SchemaPipe(emptyRequest)) _body: unknown,
-    @Query(NO_PARAMETERS) _: unknown,
-    @Req() request: object,
-    @Res({ passthrough: true }) reply: Reply,
-  ): Promise<JobView> {
-    const { job, accepted } = await this.cancels.cancel(id);
-    this.notes.set(request, { job: job.id, job_status: job.status });
-    if (!accepted) reply.status(200);
-    return job;
-  }
-
-  @Post(':id/retry')
-  @HttpCode(202)
-  async retry(
-    @Param('id') id: string,
-    @Body(new SchemaPipe(retryRequest)) { fromStep }: { fromStep: string | null },
-    @Query(NO_PARAMETERS) _: unknown,
-    @Req() request: object,
-  ): Promise<JobView> {
-    const job = await this.retries.retry(id, fromStep);
-    this.notes.set(request, { job: job.id, ...(fromStep !== null && { from_step: fromStep }) });
-    return job;
-  }
-
-  @Post(':id/reschedule')
-  @HttpCode(200)
-  async reschedule(
-    @Param('id') id: string,
-    @Body(new SchemaPipe(rescheduleRequest)) start: RescheduleRequest,
-    @Query(NO_PARAMETERS) _: unknown,
-    @Req() request: object,
-  ): Promise<JobView> {
-    const job = await this.reschedules.reschedule(id, start);
-    this.notes.set(request, { job: job.id, job_status: job.status, eta: job.eta });
-    return job;
   }
 }
 

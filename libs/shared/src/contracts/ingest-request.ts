@@ -136,7 +136,7 @@ export const retryRequest = z
 /** The body of `POST /v1/ingest/{id}/reschedule`: the eta wins where both are given. */
 export const rescheduleRequest = z
   .strictObject({ eta: eta.nullish(), countdown: countdown.nullish() })
-  .refine(({ eta: at, countdown: seconds }) => at != null || seconds != null, {
+  .refine(({ eta: at, countdown: seconds }) => (at ?? seconds ?? null) !== null, {
     error: 'expected "eta" or "countdown", the new start; {"countdown": 0} starts it now',
   })
   .transform(({ eta: etaSeconds, countdown: seconds }) => ({
