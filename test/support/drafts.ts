@@ -1,6 +1,7 @@
 import { type PipelineDefinition, pipelineGraph, type StepDefinition } from '#shared/domain/pipeline';
 import { stepSetOf, type StepSet } from '#shared/domain/step-set';
 import type { AttemptKey, AttemptResult, Measured } from '#shared/domain/turn/end-attempt';
+import { type JobHold, noHold } from '#shared/domain/turn/job-hold';
 import { JobDraft, type JobFields, type Micros, newRow, type Pools, type StepRow } from '#shared/domain/turn/job-draft';
 
 /** A database time for pure tests: whole milliseconds, so that it survives every form of a timestamp. */
@@ -49,10 +50,11 @@ export interface DraftSettings {
   readonly job?: Partial<JobFields>;
   readonly rows?: readonly (Partial<StepRow> & { readonly idx: number })[];
   readonly now?: Micros;
+  readonly hold?: Partial<JobHold>;
 }
 
 /** A job in the middle of its life: running, its roots handed out. */
-export function draftOf({ pipeline = CHAIN, job = {}, rows = [], now = NOW }: DraftSettings = {}): JobDraft {
+export function draftOf({ pipeline = CHAIN, job = {}, rows = [], now = NOW, hold }: DraftSettings = {}): JobDraft {
   const graph = pipelineGraph(pipeline.steps);
   const fields: JobFields = {
     id: JOB_ID,
@@ -70,7 +72,7 @@ export function draftOf({ pipeline = CHAIN, job = {}, rows = [], now = NOW }: Dr
     ...job,
   };
   const stepRows = rows.map((row) => ({ ...newRow(row.idx), ...row }));
-  return new JobDraft(fields, stepRows, pipeline, graph, now);
+  return new JobDraft(fields, stepRows, pipeline, graph, now, { ...noHold(), ...hold });
 }
 
 /** All that a rule may change, as plain values that can be compared. */
