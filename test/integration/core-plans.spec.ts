@@ -1,6 +1,8 @@
 import type { PoolClient } from 'pg';
 import type { NamedStatement } from '#shared/store/database';
 import { withClient } from '#shared/store/database';
+import { NOTE_TOLD, TO_TELL, UNTOLD } from '#shared/store/jobs/dependants';
+import { READ_DEPENDENCIES, WRITE_DEPENDENCIES } from '#shared/store/jobs/dependency-writes';
 import { LOCK_JOBS, READ_STEPS, WRITE_DRAFTS } from '#shared/store/jobs/draft-statements';
 import { FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
 import { PARKED } from '#shared/store/jobs/stuck-steps';
@@ -66,6 +68,8 @@ const EXPECTED: [name: string, NamedStatement, string[]][] = [
   ['the locks of a transaction', LOCK_JOBS, ['jobs_pkey']],
   ['the read of its steps', READ_STEPS, ['steps_pkey']],
   ['the write of what changed', WRITE_DRAFTS, ['jobs_pkey']],
+  ['the read of what they need', READ_DEPENDENCIES, ['dependencies_pkey']],
+  ['the write of what they were told', WRITE_DEPENDENCIES, ['dependencies_pkey']],
 ];
 
 describe.each([0, 10, 200, 20_000])('with %s jobs in the tables', (jobs) => {
@@ -99,4 +103,23 @@ it('the look for parked steps goes by their index, each pool to its own', async 
   await stage.server.query('ANALYZE steps, pools');
   const paths = await withClient(await stage.connect(1), (client) => pathsOf(client, PARKED));
   expect(paths).toEqual(['all of pools', 'steps_parked']);
+});
+
+it('what dependants have to be told is found by indexes, however many jobs wait', async () => {
+  await fill(20_000);
+  await stage.server.query(
+    `INSERT INTO dependencies (job_id, needs_job_id, settled)
+     SELECT j.id, u.id, j.n % 2 = 0
+     FROM (SELECT id, row_number() OVER () AS n FROM jobs) j
+     JOIN (SELECT id, row_number() OVER () AS n FROM jobs LIMIT 1000) u ON u.n = j.n % 1000 + 1`,
+  );
+  await stage.server.query(`UPDATE jobs SET told = 'live' WHERE id IN (SELECT id FROM jobs ORDER BY id LIMIT 3)`);
+  await stage.server.query('ANALYZE jobs, dependencies');
+  const paths = await withClient(await stage.connect(1), async (client) => {
+    await client.query('SET plan_cache_mode = force_generic_plan');
+    const found: string[][] = [];
+    for (const statement of [UNTOLD, TO_TELL, NOTE_TOLD]) found.push(await pathsOf(client, statement));
+    return found;
+  });
+  expect(paths).toEqual([['jobs_untold'], ['dependencies_unsettled'], ['dependencies_unsettled', 'jobs_pkey']]);
 });

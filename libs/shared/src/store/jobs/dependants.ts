@@ -19,13 +19,13 @@ const stateOf = (status: string): string =>
 const KNOWS_OTHER = `NOT settled AND coalesce(outcome, 'live') <> ${stateOf('$2::text')}`;
 
 /** By `jobs_untold`. */
-const UNTOLD: NamedStatement = {
+export const UNTOLD: NamedStatement = {
   name: 'untold_jobs',
   text: 'SELECT id, status FROM jobs WHERE untold ORDER BY id LIMIT $1',
 };
 
 /** By `dependencies_unsettled`. */
-const TO_TELL: NamedStatement = {
+export const TO_TELL: NamedStatement = {
   name: 'dependants_to_tell',
   text: `
 SELECT job_id FROM dependencies WHERE needs_job_id = $1 AND job_id > $3::uuid AND ${KNOWS_OTHER}
@@ -38,7 +38,7 @@ const LOCK_TOLD: NamedStatement = {
 };
 
 /** A second statement, after the lock: a dependant that was attached before it is seen, a later one waits for the lock. */
-const NOTE_TOLD: NamedStatement = {
+export const NOTE_TOLD: NamedStatement = {
   name: 'note_told_job',
   text: `
 UPDATE jobs SET told = ${stateOf('status')}

@@ -25,15 +25,15 @@ UPDATE jobs SET told = CASE WHEN status IN ('completed','failed','cancelled') TH
 WHERE id = ANY ($1::uuid[]) AND (told IS NULL OR status IN ('completed','failed','cancelled'))`,
 };
 
-/** The unsettled ones. By `dependencies_pkey`. */
-const READ_DEPENDENCIES: NamedStatement = {
+/** By `dependencies_pkey`; those that are settled are left out later, so that no other index looks fit for it. */
+export const READ_DEPENDENCIES: NamedStatement = {
   name: 'read_dependencies',
   text: `
-SELECT job_id, needs_job_id, outcome FROM dependencies
-WHERE job_id = ANY ($1::uuid[]) AND NOT settled ORDER BY job_id, needs_job_id`,
+SELECT job_id, needs_job_id, outcome, settled FROM dependencies
+WHERE job_id = ANY ($1::uuid[]) ORDER BY job_id, needs_job_id`,
 };
 
-const WRITE_DEPENDENCIES: NamedStatement = {
+export const WRITE_DEPENDENCIES: NamedStatement = {
   name: 'write_dependencies',
   text: `
 UPDATE dependencies d SET outcome = u.outcome, settled = u.settled
@@ -94,12 +94,18 @@ export async function attachDependencies(client: PoolClient, attached: readonly 
 
 /** The unsettled dependencies of jobs that the transaction has locked, by job. */
 export async function readDependencies(client: PoolClient, jobIds: string[]): Promise<Map<string, Dependency[]>> {
-  type Row = { readonly job_id: string; readonly needs_job_id: string; readonly outcome: DependencyOutcome | null };
+  type Row = {
+    readonly job_id: string;
+    readonly needs_job_id: string;
+    readonly outcome: DependencyOutcome | null;
+    readonly settled: boolean;
+  };
   const found = new Map<string, Dependency[]>();
   if (jobIds.length === 0) return found;
-  for (const { job_id, needs_job_id, outcome } of await execute<Row>(client, READ_DEPENDENCIES, [jobIds])) {
+  for (const { job_id, needs_job_id, outcome, settled } of await execute<Row>(client, READ_DEPENDENCIES, [jobIds])) {
+    if (settled) continue;
     const known = found.get(job_id) ?? [];
-    known.push({ jobId: needs_job_id, outcome, settled: false });
+    known.push({ jobId: needs_job_id, outcome, settled });
     found.set(job_id, known);
   }
   return found;
