@@ -4,7 +4,7 @@ import { cancelJob } from '#shared/domain/turn/cancel';
 import { tellOfDependency } from '#shared/domain/turn/hold';
 import type { JobDraft } from '#shared/domain/turn/job-draft';
 import type { Logger } from '#shared/runtime/logger';
-import { Dependants } from '#shared/store/jobs/dependants';
+import { Dependants, FIRST_DEPENDANT } from '#shared/store/jobs/dependants';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { FastSettlement } from '#shared/store/jobs/fast-settlement';
 import { JobSubmission } from '#shared/store/jobs/job-submission';
@@ -234,6 +234,22 @@ describe('the end of a job that others wait for', () => {
     expect(await dependants.noteTold(untold)).toBe(false);
     await new Teller().tellAll();
     expect(await statuses(d)).toEqual(['waiting']);
+  });
+
+  it('is not noted as told when somebody was attached to it after the look', async () => {
+    const u = await submit();
+    await after(u);
+    await worker.fail(u);
+    const [untold] = await dependants.untold(10);
+    if (!untold) throw new Error('nobody has to be told');
+    for (const id of await dependants.toTell(untold, FIRST_DEPENDANT, 10)) {
+      const apply = (draft: JobDraft): boolean => tellOfDependency(draft, u, untold.status);
+      await transactions.run({ jobId: id, beside: u, apply });
+    }
+    const late = await after(u);
+    expect(await dependants.noteTold(untold)).toBe(false);
+    await new Teller().tellAll();
+    expect(await statuses(late)).toEqual(['failed']);
   });
 
   it('is not noted as told while somebody is being attached to it', async () => {

@@ -18,7 +18,14 @@ function scenario(steps: StepDefinition[], atMs: number[], plan: Planned[]): Omi
   return {
     ...{ workers: 1, schedulers: 1 },
     pipelines: [{ definition: pipelineOf(all), graph: pipelineGraph(all) }],
-    jobs: atMs.map((each) => ({ atMs: each, heldMs: null, priority: 'default', pipeline: 0 })),
+    jobs: atMs.map((each) => ({
+      atMs: each,
+      heldMs: null,
+      priority: 'default',
+      pipeline: 0,
+      needs: [],
+      onDependencyFailure: 'fail',
+    })),
     plan: plan.map(([on, nth, action, ms = 20]) => ({ on, nth, action, ms, which: 0 })),
     trouble: { endMs: 120_000, healMs: 600_000 },
   };

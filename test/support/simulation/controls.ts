@@ -8,7 +8,8 @@ import type { ScenarioSettings } from './scenario';
  * Not here, since what goes wrong without them was not met with in hundreds of runs: all or nothing (a turn that ran on,
  * half of which somebody else has recorded meanwhile), and the frontier (of a message that has waited for a whole margin,
  * a second copy that is claimed just before the first is recorded as running). Nor what only costs time when it is left
- * out: a drain hands back the messages of turns that rest, which else come again after an `ack_wait`.
+ * out: a drain hands back the messages of turns that rest, which else come again after an `ack_wait`. Nor what would heal
+ * with the next end of a job that others need: test/integration/core-dependencies.spec.ts has it.
  */
 export interface Control {
   readonly without: readonly Guard[];
@@ -220,4 +221,11 @@ export const CONTROLS: readonly Control[] = [
       ...{ minEntries: 3, workers: 1, jobs: 4, limited: false },
     },
   },
+  { without: ['released when due'], shows: /begins before its time/, settings: { held: true, maxEntries: 0 } },
+  {
+    without: ['waits for others'],
+    shows: /begins before job/,
+    settings: { held: true, maxEntries: 0, jobs: 4, limited: false },
+  },
+  { without: ['dependants are told'], shows: STUCK, settings: { held: true, maxEntries: 0, jobs: 4, limited: false } },
 ];

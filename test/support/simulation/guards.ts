@@ -40,7 +40,10 @@ export type Guard =
   | 'sweep of rows'
   | 'sweep of the dead'
   | 'release of the parked'
-  | 'suspects one at a time';
+  | 'suspects one at a time'
+  | 'released when due'
+  | 'waits for others'
+  | 'dependants are told';
 
 type Settle = (stored: StoredJob, item: FastSettle) => [FastSettled, StoredJob];
 type Info = Readonly<Record<'delivered' | 'ack_floor', { stream_seq: number }>> & { readonly created: string };

@@ -157,9 +157,12 @@ export class Oracle implements PostgresWatch {
     const name = `job ${job.id.slice(-1)}`;
     const again = after.fields.run > before.fields.run;
     if (isEnded(before.fields.status) && !again) {
-      this.hold(isDeepStrictEqual(after, before), () => `${name} has ${before.fields.status} and changes`);
+      // What it is told of a job that it needs, though it has ended, is a version of its own.
+      const same = { ...after, fields: { ...after.fields, version: before.fields.version } };
+      this.hold(isDeepStrictEqual(same, before), () => `${name} has ${before.fields.status} and changes`);
     }
     if (after.fields.status === 'cancelled') this.holdStopped(name, job);
+    this.holdHeld(name, change);
     this.holdJob(name, job, after);
     for (const row of after.rows) {
       const old = before.rows.find((other) => other.idx === row.idx);
@@ -167,6 +170,29 @@ export class Oracle implements PostgresWatch {
     }
     for (const attempt of after.attempts.slice(before.attempts.length)) this.holdAttempt(name, job, before, attempt);
     this.holdTokens();
+  }
+
+  /** It is not let go before its time, nor before the jobs that it needs. */
+  private holdHeld(name: string, { job, before, after }: Change): void {
+    const was = before.fields.status;
+    if (after.fields.status !== 'pending' || (was !== 'scheduled' && was !== 'waiting')) return;
+    this.hold((job.eta ?? 0) <= this.world.postgres.now(), () => `${name} begins before its time`);
+    for (const { jobId, settled } of job.dependencies) {
+      this.hold(settled, () => `${name} begins before job ${jobId.slice(-1)}, which it needs`);
+    }
+  }
+
+  /** Everything has ended: a job that has failed without any of its steps has a job that it needs to thank for it. */
+  isOver(): void {
+    const { jobs } = this.world.postgres;
+    for (const { id, stored, dependencies } of jobs.values()) {
+      if (stored.fields.status !== 'failed' || stored.rows.length > 0) continue;
+      const lost = dependencies.some(({ jobId, settled }) => {
+        const status = jobs.get(jobId)?.stored.fields.status;
+        return !settled && (status === 'failed' || status === 'cancelled');
+      });
+      this.hold(lost, () => `job ${id.slice(-1)} stays failed for a job that has not`);
+    }
   }
 
   private holdStopped(name: string, { id }: SimJob): void {

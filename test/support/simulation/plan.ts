@@ -51,10 +51,17 @@ export const FAULTS = [
 
 export const REQUESTS = ['cancel', 'retry', 'rerun'] as const;
 
+/** Asked for where jobs are held. */
+export const HOLD_REQUESTS = ['reschedule'] as const;
+
 /** What steps do besides completing at once; and a worker that is told to end. */
 export const TURNS_OF_EVENTS = ['fail', 'fail-for-good', 'take-long', 'kill', 'drain'] as const;
 
-export type Action = (typeof FAULTS)[number] | (typeof REQUESTS)[number] | (typeof TURNS_OF_EVENTS)[number];
+export type Action =
+  | (typeof FAULTS)[number]
+  | (typeof REQUESTS)[number]
+  | (typeof HOLD_REQUESTS)[number]
+  | (typeof TURNS_OF_EVENTS)[number];
 
 /** Something that happens at the nth time that the point is reached. */
 export interface PlanEntry {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { type BackOff, type PipelineDefinition, type PipelineGraph, pipelineGraph } from '#shared/domain/pipeline';
+import type { DependencyFailure } from '#shared/domain/turn/job-hold';
 import type { Priority } from '#shared/domain/status';
 import { pipelineOf } from '../drafts';
 import { randomPipeline } from '../random-pipelines';
@@ -23,6 +24,9 @@ interface JobPlan {
   readonly heldMs: number | null;
   readonly priority: Priority;
   readonly pipeline: number;
+  /** Which of the jobs before it, as many as there are. */
+  readonly needs: readonly number[];
+  readonly onDependencyFailure: DependencyFailure;
 }
 
 export interface ScenarioSettings {
@@ -37,6 +41,8 @@ export interface ScenarioSettings {
   readonly maxNth?: number;
   readonly jobs?: number;
   readonly workers?: number;
+  /** Jobs wait for others, and are given other times. */
+  readonly held?: boolean;
   /** This and nothing else. */
   readonly plan?: readonly PlanEntry[];
 }
@@ -52,7 +58,13 @@ const DURATIONS_MS = [20, 2_000, 9_000, 12_000, 25_000, 45_000];
 const BACK_OFF: BackOff = { strategy: 'fixed', initial_ms: 1_000, factor: 2, max_ms: 600_000, jitter: 0 };
 
 export function scenarios(settings: ScenarioSettings = {}): fc.Arbitrary<Scenario> {
-  const { actions = ACTIONS, points = POINTS, durationsMs = DURATIONS_MS, maxNth = 24 } = settings;
+  const { held = false } = settings;
+  const {
+    actions = held ? [...ACTIONS, 'reschedule', 'reschedule', 'cancel', 'retry', 'retry'] : ACTIONS,
+    points = POINTS,
+    durationsMs = DURATIONS_MS,
+    maxNth = 24,
+  } = settings;
   const { minEntries = 0, maxEntries = Math.max(minEntries, 8), limited = true, minSteps = 1, maxSteps = 5 } = settings;
   const entry = fc.record({
     on: fc.constantFrom(...points),
@@ -63,9 +75,11 @@ export function scenarios(settings: ScenarioSettings = {}): fc.Arbitrary<Scenari
   });
   const job = fc.record({
     atMs: fc.constantFrom(0, 0, 0, 5, 400, 5_000),
-    heldMs: fc.constantFrom(null, null, null, 700),
+    heldMs: settings.held ? fc.constantFrom(null, 700, 3_000, 20_000) : fc.constantFrom(null, null, null, 700),
     priority: fc.constantFrom('default', 'default', 'high' as const),
     pipeline: fc.nat(1),
+    needs: settings.held ? fc.uniqueArray(fc.nat(3), { maxLength: 2 }) : fc.constant([]),
+    onDependencyFailure: settings.held ? fc.constantFrom('fail', 'fail', 'run' as const) : fc.constant('fail' as const),
   });
   return fc.record({
     seed: fc.noBias(fc.nat()),

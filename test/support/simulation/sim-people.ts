@@ -2,12 +2,16 @@ import type { Publisher } from '#shared/bus/publisher';
 import { type Turn, TurnPublisher } from '#shared/bus/turn-publisher';
 import { CANCEL_BROADCAST } from '#shared/contracts/subjects';
 import { isLimited } from '#shared/domain/pipeline';
-import { isEnded, type Priority } from '#shared/domain/status';
+import { isEnded } from '#shared/domain/status';
 import { stepsIn } from '#shared/domain/step-set';
 import { cancelJob } from '#shared/domain/turn/cancel';
+import { rescheduleJob } from '#shared/domain/turn/hold';
+import type { JobDraft } from '#shared/domain/turn/job-draft';
+import { isUnsettled } from '#shared/domain/turn/job-hold';
 import { retryJob } from '#shared/domain/turn/retry';
 import { draftOf } from '../drafts';
 import { notify, SimBus, SimPublisher } from './bus-doubles';
+import type { Scenario } from './scenario';
 import { SimSession } from './sim-session';
 import type { SimJob } from './tables';
 import type { Surroundings } from './surroundings';
@@ -60,13 +64,17 @@ export class SimPeople {
     const { time, postgres } = this.world;
     const stored = pipelines.map((pipeline, index) => ({ ...pipeline, hash: `pipeline-${index}` }));
     for (const pipeline of stored) postgres.pipelines.set(pipeline.hash, pipeline);
-    jobs.forEach(({ atMs, heldMs, priority, pipeline: which }, index) => {
+    jobs.forEach((plan, index) => {
+      const { atMs, pipeline: which, needs } = plan;
       const pipeline = stored[which % stored.length];
       if (!pipeline) throw new Error('a job has no pipeline');
       this.toSubmit += 1;
       time.after(atMs, null, () => {
         this.toSubmit -= 1;
-        const job = this.newJob(index, pipeline, heldMs, priority);
+        const job = this.newJob(index, pipeline, plan);
+        const before = [...postgres.jobs.values()];
+        postgres.attach(job, [...new Set(needs.flatMap((place) => before[place] ?? []))]);
+        this.hold(job);
         postgres.insert(job);
         const { open, dispatchedAt } = job.stored.fields;
         const askedAtMs = time.nowMs;
@@ -76,7 +84,15 @@ export class SimPeople {
     this.watchEnds();
   }
 
-  private newJob(index: number, pipeline: SimJob['pipeline'], heldMs: number | null, priority: Priority): SimJob {
+  /** What was submitted to begin at once waits for the jobs that it needs. */
+  private hold({ stored, dependencies }: SimJob): void {
+    const { fields } = stored;
+    if (fields.status !== 'pending' || !dependencies.some(isUnsettled)) return;
+    Object.assign(fields, { status: 'waiting', open: 0n, dispatchedAt: null });
+  }
+
+  private newJob(index: number, pipeline: SimJob['pipeline'], plan: Scenario['jobs'][number]): SimJob {
+    const { heldMs, priority, onDependencyFailure } = plan;
     const now = this.world.postgres.now();
     const id = `0190a0b0-0000-7000-8000-${index.toString().padStart(12, '0')}`;
     const isHeld = heldMs !== null;
@@ -89,7 +105,8 @@ export class SimPeople {
     });
     return {
       ...{ id, pipeline, createdAt: now, deadLetters: new Map(), cancelAt: null, cancelMark: null },
-      dueAt: isHeld ? now + heldMs * 1_000 : null,
+      eta: isHeld ? now + heldMs * 1_000 : null,
+      ...{ onDependencyFailure, dependencies: [], told: null },
       stored: { fields, rows: [], attempts: [] },
       data: {
         ...{ source: null, source_type: null, branch: null, commit: null },
@@ -131,6 +148,15 @@ export class SimPeople {
     notify(new SimBus(this.world, this.gateway.process), CANCEL_BROADCAST);
   }
 
+  reschedule(job: SimJob, ms: number): void {
+    this.begin(async () => {
+      const apply = (draft: JobDraft): boolean => rescheduleJob(draft, { countdown: ms <= 2_000 ? 0 : ms / 1_000 });
+      const applied = await this.gateway.transactions.run({ jobId: job.id, apply });
+      const fields = applied?.draft.job;
+      if (applied?.result && fields) await this.publish(job, applied.draft.opened, fields.dispatchedAt, fields.run);
+    });
+  }
+
   private async retry(job: SimJob, from: number | null): Promise<void> {
     const applied = await this.gateway.transactions.run({
       jobId: job.id,
@@ -140,12 +166,13 @@ export class SimPeople {
     if (applied?.result && fields) await this.publish(job, applied.result, fields.dispatchedAt, fields.run);
   }
 
+  /** Without `askedAtMs` they have to be claimed. */
   private async publish(job: SimJob, steps: bigint, at: number | null, run: number, askedAtMs?: number): Promise<void> {
     const { hash, definition } = job.pipeline;
     const turns = stepsIn(steps).flatMap((head): Turn[] => {
       const step = definition.steps[head];
       if (!step || at === null) return [];
-      const read = run > 1 || isLimited(step);
+      const read = run > 1 || askedAtMs === undefined || isLimited(step);
       const message = { job_id: job.id, run, head, at, read, pipeline_hash: hash, data: read ? undefined : job.data };
       return [{ message, queue: step.queue, priority: job.stored.fields.priority, askedAtMs }];
     });

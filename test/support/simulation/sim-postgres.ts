@@ -1,9 +1,11 @@
 import type { Renewal } from '#shared/store/worker-registry';
-import type { JobStatus } from '#shared/domain/status';
+import { isEnded, type JobStatus } from '#shared/domain/status';
 import { hasStep } from '#shared/domain/step-set';
 import { JobDraft, type JobFields, type Micros, type Pools } from '#shared/domain/turn/job-draft';
+import { type Dependency, type DependencyOutcome, isUnsettled, type JobHold } from '#shared/domain/turn/job-hold';
 import { tokensOf } from '#shared/domain/turn/tokens';
 import type { CancelLook, LookPosition } from '#shared/store/jobs/cancels';
+import type { UntoldJob } from '#shared/store/jobs/dependants';
 import type { FastSettle, FastSettled } from '#shared/store/jobs/fast-settlement';
 import type { Applied, Facts, JobCommand } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -11,7 +13,7 @@ import { NOW } from '../drafts';
 import { settleByRules } from '../fast-settle-rules';
 import type { StoredJob } from '../turn-walk';
 import { guards } from './guards';
-import type { PostgresWatch, SimJob, WorkerRow } from './tables';
+import { type PostgresWatch, type SimJob, stateOf, type WorkerRow } from './tables';
 
 /**
  * What Postgres keeps, changed by the rules of the domain, one transaction at a time: the tables of jobs, steps,
@@ -51,7 +53,7 @@ export class SimPostgres {
     if (!job) return null;
     const { pipeline, stored: before } = job;
     const rows = before.rows.map((row) => ({ ...row, output: undefined }));
-    const draft = new JobDraft({ ...before.fields }, rows, pipeline.definition, pipeline.graph, now);
+    const draft = new JobDraft({ ...before.fields }, rows, pipeline.definition, pipeline.graph, now, holdOf(job));
     const usedBefore = Array.from(this.pools.values(), (pool) => pool.used);
     let result: Result;
     try {
@@ -77,6 +79,12 @@ export class SimPostgres {
     const letters = new Map([...job.deadLetters].filter(([idx]) => !hasStep(draft.redriven, idx)));
     for (const letter of draft.deadLetters) letters.set(letter.idx, letter);
     job.deadLetters = letters;
+    const { eta, dependencies } = draft.hold;
+    job.eta = eta;
+    job.dependencies = job.dependencies.map(
+      (known) => dependencies.find(({ jobId }) => jobId === known.jobId) ?? known,
+    );
+    if (fields.run > before.fields.run && job.told !== null) job.told = '';
     this.commit(job, { fields, rows: [...old.values()], attempts }, draft.redriven, draft.now);
   }
 
@@ -97,15 +105,53 @@ export class SimPostgres {
   release(limit: number): SimJob[] {
     const now = this.now();
     const due = [...this.jobs.values()].filter(
-      ({ stored, dueAt }) => stored.fields.status === 'scheduled' && (dueAt ?? Infinity) <= now,
+      ({ stored, eta }) =>
+        stored.fields.status === 'scheduled' && (guards.isOff('released when due') || (eta ?? 0) <= now),
     );
     for (const job of due.slice(0, limit)) {
-      const { roots: open } = job.pipeline.graph;
       const { fields } = job.stored;
-      const released = { ...fields, status: 'pending' as const, open, dispatchedAt: now, version: fields.version + 1 };
+      const waits = job.dependencies.some(isUnsettled) && !guards.isOff('waits for others');
+      const status = waits ? ('waiting' as const) : ('pending' as const);
+      const open = waits ? 0n : job.pipeline.graph.roots;
+      const released = { ...fields, status, open, dispatchedAt: waits ? null : now, version: fields.version + 1 };
       this.commit(job, { ...job.stored, fields: released }, 0n, now);
     }
     return due.slice(0, limit);
+  }
+
+  /** A job that is submitted: it is known to those that it needs, and what they are is known to it. */
+  attach(job: SimJob, needs: readonly SimJob[]): void {
+    job.dependencies = needs.map((needed): Dependency => {
+      const outcome = isEnded(needed.stored.fields.status) ? (needed.stored.fields.status as DependencyOutcome) : null;
+      const settled = outcome === 'completed' || (outcome !== null && job.onDependencyFailure === 'run');
+      if (!settled) needed.told = outcome === null ? (needed.told ?? 'live') : '';
+      return { jobId: needed.id, outcome: settled ? outcome : null, settled };
+    });
+  }
+
+  untold(): UntoldJob[] {
+    return [...this.jobs.values()]
+      .filter((job) => job.told !== null && job.told !== stateOf(job.stored))
+      .map(({ id, stored }) => ({ id, status: stored.fields.status }));
+  }
+
+  /** Those that know other of the job than its status. */
+  toTell({ id, status }: UntoldJob): string[] {
+    const state = isEnded(status) ? status : null;
+    return [...this.jobs.values()]
+      .filter(({ dependencies }) =>
+        dependencies.some(({ jobId, outcome, settled }) => jobId === id && !settled && outcome !== state),
+      )
+      .map((job) => job.id);
+  }
+
+  noteTold(untold: UntoldJob): boolean {
+    const job = this.jobs.get(untold.id);
+    const state = isEnded(untold.status) ? untold.status : 'live';
+    if (!job || stateOf(job.stored) !== state) return false;
+    if (this.toTell(untold).length > 0) return false;
+    job.told = state;
+    return true;
   }
 
   private commit(job: SimJob, after: StoredJob, redriven: bigint, now: Micros): void {
@@ -189,3 +235,11 @@ export class SimPostgres {
       .map((job) => job.id);
   }
 }
+
+/** As a transaction reads it: only what is not settled, for the rule to change. */
+const holdOf = ({ eta, dependencies, onDependencyFailure, told }: SimJob): JobHold => ({
+  eta,
+  onDependencyFailure,
+  dependencies: dependencies.filter(isUnsettled).map((dependency) => ({ ...dependency })),
+  hasDependants: told !== null,
+});

@@ -169,6 +169,8 @@ export class SimWorld implements Surroundings {
       case 'retry':
       case 'rerun':
         return job && this.people.ask(action, job, which);
+      case 'reschedule':
+        return job && this.people.reschedule(job, ms);
       case 'fail':
       case 'fail-for-good':
       case 'take-long':
@@ -216,6 +218,7 @@ export class SimWorld implements Surroundings {
     const limitMs = this.time.nowMs + trouble.healMs;
     await this.time.runUntil(limitMs, () => this.oracle.violation !== null || this.isQuiet());
     if (this.oracle.violation === null && !this.isQuiet()) this.oracle.fail(`it does not end: ${this.whatIsLeft()}`);
+    this.oracle.isOver();
   }
 
   private everySecond(): void {
@@ -230,6 +233,7 @@ export class SimWorld implements Surroundings {
     return (
       this.people.haveAskedAll &&
       this.jetStream.size === 0 &&
+      this.postgres.untold().length === 0 &&
       [...this.postgres.jobs.values()].every(({ stored }) => isEnded(stored.fields.status)) &&
       [...this.postgres.pools.values()].every(({ used }) => used === 0) &&
       this.services.areIdle
@@ -240,7 +244,11 @@ export class SimWorld implements Surroundings {
     const jobs = [...this.postgres.jobs.values()].map((job: SimJob) => {
       const { status, open } = job.stored.fields;
       const rows = job.stored.rows.map((row) => `${row.idx}:${row.status}(turn ${row.turn}, ${row.worker ?? '-'})`);
-      return `job ${job.id.slice(-1)} ${status} open ${open.toString(2)} [${rows.join(' ')}]`;
+      const needs = job.dependencies.map(
+        ({ jobId, outcome, settled }) => `${jobId.slice(-1)}:${outcome}${settled ? '!' : ''}`,
+      );
+      const held = `needs [${needs.join(' ')}] told ${job.told}`;
+      return `job ${job.id.slice(-1)} ${status} open ${open.toString(2)} [${rows.join(' ')}] ${held}`;
     });
     const pools = [...this.postgres.pools].map(([name, { used, max }]) => `${name} ${used}/${max}`);
     return [...jobs, ...pools, `${this.jetStream.size} messages`].join('; ');

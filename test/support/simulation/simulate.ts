@@ -29,8 +29,10 @@ export async function simulate(scenario: Scenario): Promise<Outcome> {
 }
 
 const endsIn = ({ postgres }: SimWorld): string[] =>
-  [...postgres.jobs.values()].flatMap(({ stored: { fields, attempts } }) => [
+  [...postgres.jobs.values()].flatMap(({ stored: { fields, rows, attempts }, dependencies }) => [
     `job ${fields.status}${fields.run > 1 ? ' in a later run' : ''}`,
+    ...(fields.status === 'failed' && rows.length === 0 ? ['job failed for another'] : []),
+    ...(fields.run > 1 && dependencies.length > 0 ? ['job held again'] : []),
     ...attempts.map(({ outcome }) => `attempt ${outcome}`),
   ]);
 

@@ -4,6 +4,7 @@ import { hasStep, type StepSet } from '#shared/domain/step-set';
 import type { Micros, StepRow } from '#shared/domain/turn/job-draft';
 import { GroupCommit } from '#shared/store/group-commit';
 import type { CancelLook, LookPosition } from '#shared/store/jobs/cancels';
+import type { UntoldJob } from '#shared/store/jobs/dependants';
 import type { ReleasedJob } from '#shared/store/jobs/due-jobs';
 import type { Applied, JobCommand } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -240,8 +241,24 @@ function activeJob({ id, pipeline, createdAt, stored }: SimJob): ActiveJob {
 }
 
 export class SimDependants {
-  async untold(): Promise<[]> {
-    return []; // No job needs another one here.
+  constructor(private readonly session: SimSession) {}
+
+  untold(): Promise<UntoldJob[]> {
+    return this.session.read(() => (guards.isOff('dependants are told') ? [] : this.session.world.postgres.untold()));
+  }
+
+  toTell(job: UntoldJob, afterId: string, limit: number): Promise<string[]> {
+    return this.session.read(() =>
+      this.session.world.postgres
+        .toTell(job)
+        .filter((id) => id > afterId)
+        .sort()
+        .slice(0, limit),
+    );
+  }
+
+  noteTold(job: UntoldJob): Promise<boolean> {
+    return this.session.write('committed', job.id, () => this.session.world.postgres.noteTold(job));
   }
 }
 
@@ -252,7 +269,7 @@ export class SimDueJobs {
     return this.session.write('committed', null, () =>
       this.session.world.postgres.release(limit).map(({ id, pipeline, data, stored: { fields } }) => ({
         ...{ id, pipelineHash: pipeline.hash, priority: fields.priority, version: fields.version },
-        ...{ run: fields.run, status: 'pending' as const },
+        ...{ run: fields.run, status: fields.status === 'waiting' ? ('waiting' as const) : ('pending' as const) },
         ...{ opened: fields.open, releasedAt: fields.dispatchedAt ?? 0, data },
       })),
     );
@@ -262,7 +279,7 @@ export class SimDueJobs {
     return this.session.read(() => {
       const { postgres } = this.session.world;
       const held = [...postgres.jobs.values()].filter(({ stored }) => stored.fields.status === 'scheduled');
-      const next = Math.min(...held.map(({ dueAt }) => dueAt ?? Infinity));
+      const next = Math.min(...held.map(({ eta }) => eta ?? Infinity));
       return held.length === 0 ? null : (next - postgres.now()) / 1_000;
     });
   }

@@ -1,5 +1,7 @@
 import type { WorkData } from '#shared/contracts/work-message';
+import { isEnded } from '#shared/domain/status';
 import type { DeadLetter, Micros } from '#shared/domain/turn/job-draft';
+import type { Dependency, DependencyFailure } from '#shared/domain/turn/job-hold';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { StoredJob } from '../turn-walk';
 
@@ -9,12 +11,20 @@ export interface SimJob {
   readonly pipeline: StoredPipeline;
   readonly data: WorkData;
   readonly createdAt: Micros;
-  readonly dueAt: Micros | null;
+  readonly onDependencyFailure: DependencyFailure;
+  eta: Micros | null;
+  /** What it was told of the jobs that it needs. */
+  dependencies: readonly Dependency[];
+  /** What those that need it were told of it; null: there are none. */
+  told: string | null;
   stored: StoredJob;
   deadLetters: ReadonlyMap<number, DeadLetter>;
   cancelAt: Micros | null;
   cancelMark: Micros | null;
 }
+
+/** How a job stands, as its dependants are told. */
+export const stateOf = ({ fields }: StoredJob): string => (isEnded(fields.status) ? fields.status : 'live');
 
 /** An incarnation of a worker. */
 export interface WorkerRow {
