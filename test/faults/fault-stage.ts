@@ -13,6 +13,8 @@ const WITNESS = 'worker.begins=tell';
 /** What a process said when a failpoint fired. */
 export interface Fired {
   readonly failpoint: string;
+  /** By the clock of its process. */
+  readonly time: string;
   readonly action: 'kill' | 'stop' | 'tell' | 'off';
   readonly hit?: number;
   readonly job?: string;
@@ -22,7 +24,12 @@ export interface Fired {
 
 export type ArmedPoint = `${Point}=${'kill' | 'stop'}@${number}`;
 
+/** How many seconds a service's clock is ahead; negative: behind. */
+export type ClockShift = `clock=${'+' | '-'}${number}s`;
+
 export interface Begin {
+  /** Milliseconds since 1970 by the worker's own clock. */
+  readonly atMs: number;
   readonly job: string;
   readonly step: number;
   readonly epoch: number;
@@ -62,7 +69,7 @@ export class FaultStage {
   }
 
   /** Kills a service and starts it again with points armed, and without the guards that this run goes without. */
-  async arm(service: TestService, ...points: readonly ArmedPoint[]): Promise<void> {
+  async arm(service: TestService, ...points: readonly (ArmedPoint | ClockShift)[]): Promise<void> {
     await this.restart(service, listOf(this.guards, points));
   }
 
@@ -105,6 +112,13 @@ export class FaultStage {
     });
   }
 
+  /** What time it was for a service when it said something last: milliseconds since 1970. */
+  clockOf(service: TestService): number {
+    const { time } = JSON.parse(service.lines.findLast((line) => line.startsWith('{')) ?? '{}') as { time?: string };
+    if (time === undefined) throw new Error(`${service.name} has said nothing`);
+    return Date.parse(time);
+  }
+
   /** Resolves with what a point said when it fired the `count`th time. @throws when it does not: no fault, no test */
   async untilFired(service: TestService, point: Point, { count = 1, deadlineMs = 30_000 } = {}): Promise<Fired> {
     return until(() => this.fired(service, point)[count - 1], {
@@ -133,6 +147,11 @@ export class FaultStage {
     return 0;
   }
 
+  /** Resolves when nothing is left that could move the jobs but a scheduler. @returns how many of them are handed out */
+  async untilQuiet(jobs: readonly string[]): Promise<number> {
+    return untilAtRest(this.stack, jobs);
+  }
+
   /**
    * Remembers the processes that run.
    * @returns what tells, later, which of them have ended since, or were started again
@@ -150,8 +169,20 @@ export class FaultStage {
   /** Every call of a handler, by whatever worker or by the given one. */
   begins(...workers: TestService[]): Begin[] {
     return (workers.length > 0 ? workers : this.stack.workers).flatMap((worker) =>
-      this.fired(worker, 'worker.begins').map(({ job = '', step = -1, epoch = 0 }) => ({ job, step, epoch })),
+      this.fired(worker, 'worker.begins').map(({ job = '', step = -1, epoch = 0, time }) => {
+        return { job, step, epoch, atMs: Date.parse(time) };
+      }),
     );
+  }
+
+  /** Gives so many schedulers, all without the guards that this run goes without; those that are missing are started. */
+  async schedulers(count: number): Promise<TestService[]> {
+    const { stack } = this;
+    while (stack.moreSchedulers.length + 1 < count) {
+      const armed = listOf(this.guards, []);
+      armedAs.set(await stack.addScheduler({ [VARIABLE]: armed }), armed);
+    }
+    return [stack.scheduler, ...stack.moreSchedulers].slice(0, count);
   }
 
   private services(): [ServiceKind, TestService][] {
@@ -159,6 +190,7 @@ export class FaultStage {
     const kinds = (['gateway', 'scheduler', 'metrics'] as const).filter((kind) => stack.has(kind));
     return [
       ...kinds.map((kind): [ServiceKind, TestService] => [kind, stack.service(kind)]),
+      ...stack.moreSchedulers.map((scheduler): [ServiceKind, TestService] => ['scheduler', scheduler]),
       ...stack.workers.map((worker): [ServiceKind, TestService] => ['step-worker', worker]),
     ];
   }
@@ -167,7 +199,7 @@ export class FaultStage {
 /** What a service was started with last, where it is not what all are started with. */
 const armedAs = new WeakMap<TestService, string>();
 
-const listOf = (guards: readonly Guard[], points: readonly ArmedPoint[]): string =>
+const listOf = (guards: readonly Guard[], points: readonly (ArmedPoint | ClockShift)[]): string =>
   [WITNESS, ...points, ...guards.map((guard) => `${guard}=off`)].join(',');
 
 /** The services that a guard stands in. */

@@ -21,17 +21,29 @@ export const STEADY_TIMES = {
   SLUICE_INTERNAL_SWEEP_MARGIN: '7s',
 };
 
+/** The same with a look of the sweep that comes soon, for rows where it has to mend what a scheduler has left. */
+export const HELD_TIMES = {
+  SLUICE_ACK_WAIT: '5s',
+  SLUICE_INTERNAL_LEASE: '3s',
+  SLUICE_INTERNAL_PUBLISH_LIMIT: '500ms',
+  SLUICE_INTERNAL_FLUSH_LIMIT: '500ms',
+  SLUICE_INTERNAL_SWEEP_MARGIN: '4200ms',
+  SLUICE_INTERNAL_SWEEP_LOOK: '300ms',
+};
+
 const BATCH = 1_000;
 
-/** Submits jobs by the batch call. @returns the ids that were answered */
+/** Submits jobs by the batch call; with a function, a job for each number from 0 on. @returns the ids that were answered */
 export async function submitMany(
   stack: TestStack,
   count: number,
-  job: object = { pipeline: 'three' },
+  job: object | ((nth: number) => object) = { pipeline: 'three' },
 ): Promise<string[]> {
   const ids: string[] = [];
   for (let left = count; left > 0; left -= BATCH) {
-    const jobs = Array.from({ length: Math.min(BATCH, left) }, () => job);
+    const jobs = Array.from({ length: Math.min(BATCH, left) }, (_, nth) =>
+      typeof job === 'function' ? job(ids.length + nth) : job,
+    );
     const response = await fetch(`${stack.url}/v1/ingest/batch`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -148,16 +160,26 @@ SELECT (SELECT count(*)::int FROM accepted LEFT JOIN jobs USING (id) WHERE statu
 /** Nothing lost, nothing doubled, nothing that can not be; whether attempts crashed is for the row to say. */
 export const SPOTLESS = { lost: 0, notOnce: 0, retries: 0, failedJobs: 0, forbidden: 0 };
 
-/** Messages left in the work stream, by the server's own monitoring page. */
-export async function messagesLeft(stack: TestStack): Promise<number> {
+interface StreamState {
+  /** Messages that it holds. */
+  readonly messages: number;
+  /** Number of the last one that it took. */
+  readonly last_seq: number;
+}
+
+/** Messages left in the work stream. */
+export const messagesLeft = async (stack: TestStack): Promise<number> => (await workStream(stack)).messages;
+
+/** What the work stream holds, by the server's own monitoring page. */
+export async function workStream(stack: TestStack): Promise<StreamState> {
   const response = await fetch(`${stack.nats.monitorUrl}/jsz?streams=true`);
   const page = (await response.json()) as {
-    account_details?: { stream_detail?: { name: string; state: { messages: number } }[] }[];
+    account_details?: { stream_detail?: { name: string; state: StreamState }[] }[];
   };
   const streams = (page.account_details ?? []).flatMap((account) => account.stream_detail ?? []);
   const work = streams.find((stream) => stream.name === 'SLUICE_WORK');
   if (!work) throw new Error('there is no stream SLUICE_WORK');
-  return work.state.messages;
+  return work.state;
 }
 
 /** Resolves when the work stream is empty. */

@@ -1,6 +1,9 @@
 /** The steps of the pipelines that have effects outside, by their index. */
 export const EFFECT_STEPS = ['one', 'two', 'three'];
 
+/** It is told on its standard input which attempt this is. */
+const LOGS_AND_FAILS_ONCE = `echo said >&2; echo "::progress 40 half"; grep -q "\\"attempt\\":1," && exit 1; echo {}`;
+
 /** What the jobs of all rows go through. `effectsUrl`: where steps have effects outside of Sluice. */
 export const pipelinesWith = (effectsUrl: string): string => `
 retry: { max_retries: 0 }
@@ -40,5 +43,14 @@ ${EFFECT_STEPS.map((name) => `      - { name: ${name}, uses: http, concurrency: 
     description: the wait is longer than a worker may wait itself, and than the test takes
     steps:
       - { name: one, uses: noop, max_retries: 1, back_off_seconds: 120, options: { fail_attempts: 1 } }
+  retried_soon:
+    description: the worker waits the back-off out itself
+    steps:
+      - { name: one, uses: command, max_retries: 1, back_off_seconds: 0.6, options: { command: [sh, -c, '${LOGS_AND_FAILS_ONCE}'] } }
+  retried_later:
+    description: the back-off is longer than a worker waits itself with these time-outs (HELD_TIMES)
+    steps:
+      - { name: one, uses: noop, max_retries: 1, back_off_seconds: 2.7, options: { fail_attempts: 1 } }
+  refused: { steps: [{ name: one, uses: noop, options: { fail_attempts: 1, fail_with: permanent } }] }
   fresh: { steps: [{ name: one, uses: noop }, { name: two, uses: noop }] }
 `;

@@ -47,6 +47,8 @@ interface Lines {
  */
 export class TestStack {
   readonly workers: TestService[] = [];
+  /** Beside the one that it was started with. */
+  readonly moreSchedulers: TestService[] = [];
   private readonly others = new Map<Exclude<ServiceKind, 'step-worker'>, TestService>();
 
   private constructor(
@@ -133,12 +135,22 @@ export class TestStack {
     return worker;
   }
 
+  /** Starts one more scheduler and waits until it is ready. */
+  async addScheduler(env: NodeJS.ProcessEnv = {}): Promise<TestService> {
+    const port = await findFreePort();
+    const name = `scheduler-${this.moreSchedulers.length + 2}`;
+    const scheduler = new TestService({ kind: 'scheduler', name, port, env: { ...this.env, ...env } });
+    this.moreSchedulers.push(scheduler);
+    await scheduler.start();
+    return scheduler;
+  }
+
   /** One statement on the stack's database. */
   query: TestDatabase['query'] = (sql, values) => this.database.query(sql, values);
 
   /** Stops services, then servers, and removes everything. What they said last is printed when a test has failed. */
   async stop(): Promise<void> {
-    const services = [...this.others.values(), ...this.workers];
+    const services = [...this.others.values(), ...this.moreSchedulers, ...this.workers];
     await Promise.all(services.map((service) => service.stop()));
     await leaveForReport(services.map((service) => service.lastLines(LINES_ON_FAILURE)));
     await Promise.all([this.lines?.nats.close(), this.lines?.postgres.close()]);

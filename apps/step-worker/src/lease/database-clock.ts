@@ -1,4 +1,5 @@
 import type { Micros } from '#shared/domain/turn/job-draft';
+import { guardHolds } from '#shared/runtime/failpoints';
 
 /**
  * The database's time, kept by this process's monotonic clock between looks at it. A service's own wall clock may be an
@@ -12,6 +13,7 @@ export class DatabaseClock {
    * @param askedAtMs and `answeredAtMs`: `performance.now()`
    */
   set(databaseTime: Micros, askedAtMs: number, answeredAtMs = performance.now()): void {
+    if (!guardHolds('worker.database_time')) return;
     const halfwayMicros = ((askedAtMs + answeredAtMs) / 2) * 1_000;
     this.offsetMicros = databaseTime - halfwayMicros;
   }

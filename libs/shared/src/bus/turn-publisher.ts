@@ -1,6 +1,7 @@
 import { encodeWorkMessage, type WorkMessage, workMessageId } from '#shared/contracts/work-message';
 import { workSubject } from '#shared/contracts/subjects';
 import type { Priority } from '#shared/domain/status';
+import { guardHolds } from '#shared/runtime/failpoints';
 import type { Publisher, PublishOutcome } from '#shared/bus/publisher';
 
 /** A turn that is ready for any worker of its queue. */
@@ -27,7 +28,8 @@ export class TurnPublisher {
   async publish(turn: Turn): Promise<PublishOutcome> {
     const { askedAtMs } = turn;
     const isLate = askedAtMs !== undefined && performance.now() - askedAtMs > this.publisher.timeoutMs;
-    const first = await this.send(isLate ? { ...turn, message: { ...turn.message, read: true } } : turn);
+    const mustRead = isLate && guardHolds('bus.late_publishes_read');
+    const first = await this.send(mustRead ? { ...turn, message: { ...turn.message, read: true } } : turn);
     if (first.kind !== 'in_doubt') return first;
     return this.send({ ...turn, message: { ...turn.message, read: true } });
   }

@@ -47,7 +47,25 @@ it('takes away the guard that it is told, says once that it was missed, and leav
 });
 
 it.each([
+  ['clock=+3600s', 3_600_000],
+  ['worker.begins=tell,clock=-90s', -90_000],
+])('has the clock go wrong by %s, says so, and sets it right when it is disarmed', (text, byMs) => {
+  const rightMs = Date.now();
+  arm(text);
+  const shownMs = Date.now();
+  expect(said).toEqual([expect.objectContaining({ clock_shift_ms: byMs })]);
+  armFailpoints(null, { warn: () => undefined });
+  expect(Math.abs(shownMs - rightMs - byMs)).toBeLessThan(30_000);
+  expect(Math.abs(Date.now() - rightMs)).toBeLessThan(30_000);
+});
+
+it.each([
   'worker.settled',
+  'clock=3600s',
+  'clock=+3600',
+  'clock=+0s',
+  'clock=+1h',
+  'clock=off',
   'worker.settled=off',
   'worker.settled=kill@0',
   'worker.settled=kill@1@2',

@@ -1,10 +1,13 @@
+import { shiftClock } from '#shared/runtime/clock-shift';
+
 /**
  * Places where a test has a service die or stop, and guards that it takes away to see that something then goes wrong.
  * Compiled in, so that what is tested is what runs; nothing of it is armed unless `SLUICE_INTERNAL_FAILPOINTS` names it,
  * and until then each costs the comparison of one variable with null.
  *
  * `worker.settled=kill@50` kills the process at the 50th time that it comes by, `=stop@1` freezes it (SIGSTOP),
- * `=tell` writes a line each time; `worker.redelivery_reads=off` takes a guard away. Several are separated by commas.
+ * `=tell` writes a line each time; `worker.redelivery_reads=off` takes a guard away. `clock=+3600s` (or `-3600s`) has the
+ * process's wall clock go so many seconds ahead (or behind). Several are separated by commas.
  */
 export const POINTS = [
   'worker.begins', // a handler is about to be called; told with job, step, epoch
@@ -35,7 +38,12 @@ export const GUARDS = [
   'bus.acks_know_their_store', // off: an ack is sent to whatever store is there
   'bus.roomy_consumers', // off: consumers have NATS's own limit of unacknowledged messages
   'bus.gives_up_silence', // off: a connection that answers nothing is kept
+  'bus.late_publishes_read', // off: a turn that is published late may begin unread
   'scheduler.sweeps', // off: a lost message is never sent again
+  'scheduler.waits_for_due', // off: a held job is released at the next look, due or not
+  'scheduler.database_time', // off: what is due is told by the scheduler's own clock
+  'worker.database_time', // off: a worker records times by its own clock
+  'gateway.database_time', // off: a countdown counts from the gateway's own clock
 ] as const;
 
 export type Point = (typeof POINTS)[number];
@@ -52,23 +60,29 @@ export interface ArmedPoint {
 export interface Failpoints {
   readonly points: ReadonlyMap<Point, ArmedPoint>;
   readonly guardsOff: ReadonlySet<Guard>;
+  /** How far its wall clock is ahead; negative: behind. */
+  readonly clockShiftMs: number;
 }
 
+const CLOCK_SHIFT = /^[+-][1-9]\d{0,8}s$/;
 const ARMED_POINT = /^(kill|stop|tell)(?:@([1-9]\d{0,8}))?$/;
 
 /** @throws RangeError naming what is not known: a test that arms nothing would prove nothing */
 export function parseFailpoints(text: string): Failpoints {
   const points = new Map<Point, ArmedPoint>();
   const guardsOff = new Set<Guard>();
+  let clockShiftMs = 0;
   for (const entry of text.split(',').map((part) => part.trim())) {
     if (entry === '') continue;
     const [name = '', setting = ''] = entry.split('=');
     const found = ARMED_POINT.exec(setting);
-    if (isGuard(name) && setting === 'off') guardsOff.add(name);
+    if (name === 'clock' && CLOCK_SHIFT.test(setting)) clockShiftMs = Number.parseInt(setting, 10) * 1_000;
+    else if (isGuard(name) && setting === 'off') guardsOff.add(name);
     else if (isPoint(name) && found) points.set(name, armedPoint(found[1] as PointAction, found[2]));
-    else throw new RangeError(`"${entry}" is neither POINT=kill@N, stop@N or tell, nor GUARD=off, of a known name`);
+    else
+      throw new RangeError(`"${entry}" is neither POINT=kill@N, stop@N or tell, nor GUARD=off, nor clock=+Ns or -Ns`);
   }
-  return { points, guardsOff };
+  return { points, guardsOff, clockShiftMs };
 }
 
 const armedPoint = (action: PointAction, hit: string | undefined): ArmedPoint => ({
@@ -92,6 +106,7 @@ interface Armed extends Failpoints {
 }
 
 let armed: Armed | null = null;
+let setClockRight = (): void => undefined;
 
 /** Arms them for this process; null, or nothing named, disarms all. `signal` is for tests. */
 export function armFailpoints(
@@ -99,13 +114,17 @@ export function armFailpoints(
   log: FailpointLog,
   signal: (signal: NodeJS.Signals) => void = (name) => void process.kill(process.pid, name),
 ): void {
-  if (failpoints === null || failpoints.points.size + failpoints.guardsOff.size === 0) {
-    armed = null;
-    return;
-  }
+  armed = null;
+  setClockRight();
+  setClockRight = (): void => undefined;
+  if (failpoints === null) return;
+  const { points, guardsOff, clockShiftMs } = failpoints;
+  if (points.size + guardsOff.size === 0 && clockShiftMs === 0) return;
   armed = { ...failpoints, log, hits: new Map(), missed: new Set(), signal };
-  const names = [...failpoints.points.keys(), ...failpoints.guardsOff];
-  log.warn({ failpoints: names }, 'failpoints are armed: this process is here to fail');
+  const names = [...points.keys(), ...guardsOff];
+  if (clockShiftMs !== 0) setClockRight = shiftClock(clockShiftMs);
+  const clock = clockShiftMs === 0 ? undefined : clockShiftMs;
+  log.warn({ failpoints: names, clock_shift_ms: clock }, 'failpoints are armed: this process is here to fail');
 }
 
 /** The process comes by a point. `job` and `step` are for the log. */

@@ -3,8 +3,9 @@ import type { WorkData } from '#shared/contracts/work-message';
 import type { Priority } from '#shared/domain/status';
 import type { StepSet } from '#shared/domain/step-set';
 import type { Micros } from '#shared/domain/turn/job-draft';
+import { guardHolds } from '#shared/runtime/failpoints';
 import { execute, type NamedStatement } from '#shared/store/database';
-import { micros } from '#shared/store/jobs/draft-statements';
+import { micros, timestamp } from '#shared/store/jobs/draft-statements';
 import { LaneClient } from '#shared/store/lane-client';
 
 /** A held job whose time has come: its roots need messages, or it waits for other jobs. */
@@ -49,6 +50,16 @@ RETURNING jobs.id, run, pipeline_hash, priority, version, status, open, ${micros
           source_type, branch, commit, input, options`,
 };
 
+/** For tests that show what it would do without the due time, or by the clock of whoever asks. */
+const RELEASE_ANY: NamedStatement = {
+  name: 'release_any_jobs',
+  text: RELEASE_DUE.text.replace('due_at <= now() AND', ''),
+};
+const RELEASE_BY_OWN_CLOCK: NamedStatement = {
+  name: 'release_jobs_by_own_clock',
+  text: RELEASE_DUE.text.replace('due_at <= now()', `due_at <= ${timestamp('$2::bigint')}`),
+};
+
 const NEXT_DUE: NamedStatement = {
   name: 'next_due_job',
   text: `SELECT extract(epoch FROM min(due_at) - now())::float8 * 1000 AS in_ms FROM jobs WHERE due_at IS NOT NULL`,
@@ -64,7 +75,8 @@ export class DueJobs {
 
   /** Releases at most `limit` jobs that are due. (The release statement of the turn protocol.) */
   async release(limit: number): Promise<ReleasedJob[]> {
-    const rows = await this.lane.run((client) => execute<ReleasedRow>(client, RELEASE_DUE, [limit]));
+    const [statement, ...values] = releaseStatement();
+    const rows = await this.lane.run((client) => execute<ReleasedRow>(client, statement, [limit, ...values]));
     return rows.map(({ id, run, status, pipeline_hash, priority, version, open, released_us, ...data }) => ({
       ...{ id, run, status },
       pipelineHash: pipeline_hash,
@@ -85,4 +97,10 @@ export class DueJobs {
   close(): Promise<void> {
     return this.lane.drop();
   }
+}
+
+function releaseStatement(): [NamedStatement, ...unknown[]] {
+  if (!guardHolds('scheduler.waits_for_due')) return [RELEASE_ANY];
+  if (!guardHolds('scheduler.database_time')) return [RELEASE_BY_OWN_CLOCK, Date.now() * 1_000];
+  return [RELEASE_DUE];
 }

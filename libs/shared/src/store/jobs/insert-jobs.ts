@@ -151,7 +151,7 @@ function columnsOf(jobs: readonly NewJob[], needs: readonly number[]): unknown[]
     jobs.map((job) => storableJsonText(job.options)),
     jobs.map((job) => storableJsonText(job.tags)),
     jobs.map((job) => job.description),
-    jobs.map((job) => job.etaSeconds),
+    jobs.map((job) => etaSecondsOf(job)),
     jobs.map((job) => job.countdown),
     jobs.map((job) => (guardHolds('store.keys_are_kept') ? job.idempotencyKey : null)),
     jobs.map((job) => job.requestHash),
@@ -161,3 +161,7 @@ function columnsOf(jobs: readonly NewJob[], needs: readonly number[]): unknown[]
     jobs.map((job) => job.scheduleId),
   ];
 }
+
+/** A countdown is for the database to count; without the guard it has no part in it. */
+const etaSecondsOf = ({ etaSeconds, countdown }: NewJob): number | null =>
+  countdown === null || guardHolds('gateway.database_time') ? etaSeconds : Date.now() / 1_000 + countdown;

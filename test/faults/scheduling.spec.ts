@@ -1,0 +1,11 @@
+import { describeRow, sharedStack } from './scenario';
+import { allStopped } from './scenarios/all-stopped';
+import { schedulerFrozen } from './scenarios/scheduler-frozen';
+import { schedulerKilled } from './scenarios/scheduler-killed';
+
+const stack = sharedStack(schedulerKilled);
+
+describeRow(schedulerKilled, { stack });
+describeRow(allStopped, { stack, shownElsewhere: ['scheduler.waits_for_due'] });
+// Last: it adds a scheduler.
+describeRow(schedulerFrozen, { stack });
