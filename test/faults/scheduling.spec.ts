@@ -1,5 +1,6 @@
 import { describeRow, sharedStack } from './scenario';
 import { allStopped } from './scenarios/all-stopped';
+import { clockOff } from './scenarios/clock-off';
 import { schedulerFrozen } from './scenarios/scheduler-frozen';
 import { schedulerKilled } from './scenarios/scheduler-killed';
 
@@ -7,5 +8,6 @@ const stack = sharedStack(schedulerKilled);
 
 describeRow(schedulerKilled, { stack });
 describeRow(allStopped, { stack, shownElsewhere: ['scheduler.waits_for_due'] });
+describeRow(clockOff, { stack });
 // Last: it adds a scheduler.
 describeRow(schedulerFrozen, { stack });
