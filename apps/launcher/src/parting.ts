@@ -20,9 +20,9 @@ export function listenForParting({ onEnd, onEndAtOnce }: Parting): void {
   let firstAt: number | undefined;
   const wish = (reason: string): void => {
     if (firstAt === undefined) {
-      firstAt = Date.now();
+      firstAt = performance.now();
       onEnd(reason);
-    } else if (Date.now() - firstAt > SAME_WISH_MS) {
+    } else if (performance.now() - firstAt > SAME_WISH_MS) {
       onEndAtOnce();
     }
   };

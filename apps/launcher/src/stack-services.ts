@@ -56,10 +56,10 @@ export class StackServices {
 
   /** Lets them finish within the grace time: those that take work first, then those that serve them. */
   async stop(): Promise<void> {
-    const endBy = Date.now() + this.plan.graceMs + CLOSING_MS;
+    const endBy = performance.now() + this.plan.graceMs + CLOSING_MS;
     const takesWork = ({ kind }: Service): boolean => kind === 'gateway' || kind === 'step-worker';
     const stopThese = (services: readonly Service[], atLeastMs: number): Promise<unknown> =>
-      Promise.all(services.map((each) => each.supervised.stop(Math.max(endBy - Date.now(), atLeastMs))));
+      Promise.all(services.map((each) => each.supervised.stop(Math.max(endBy - performance.now(), atLeastMs))));
     await stopThese(this.services.filter(takesWork), 0);
     await stopThese(
       this.services.filter((service) => !takesWork(service)),

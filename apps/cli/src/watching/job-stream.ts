@@ -55,13 +55,13 @@ export async function* followJob(
 
 /** Whether the gateway is there: what passes is waited out, for some minutes. */
 class Contact {
-  private lastMs = Date.now();
+  private lastMs = performance.now();
   private wasLost = false;
 
   constructor(private readonly say: (text: string) => void) {}
 
   made(): void {
-    this.lastMs = Date.now();
+    this.lastMs = performance.now();
     this.wasLost = false;
   }
 
@@ -74,11 +74,11 @@ class Contact {
   async poll(ask: () => Promise<JobView>): Promise<JobView | null> {
     try {
       const job = await ask();
-      this.lastMs = Date.now();
+      this.lastMs = performance.now();
       return job;
     } catch (error) {
       const passing = error instanceof GatewayUnreachable || (error instanceof GatewayProblem && error.isPassing);
-      if (!passing || Date.now() - this.lastMs > GONE_LIMIT_MS) throw error;
+      if (!passing || performance.now() - this.lastMs > GONE_LIMIT_MS) throw error;
       return null;
     }
   }

@@ -80,8 +80,8 @@ export class ConnectionKeeper {
     try {
       return await this.connectTo(await this.greetingServers());
     } catch (error) {
-      if (Date.now() - this.complainedAtMs >= REPEAT_COMPLAINT_MS) {
-        this.complainedAtMs = Date.now();
+      if (performance.now() - this.complainedAtMs >= REPEAT_COMPLAINT_MS) {
+        this.complainedAtMs = performance.now();
         this.log.warn(`cannot reach NATS at ${this.address.servers.join(', ')}: ${words(error)}; trying on`);
       }
       return null;

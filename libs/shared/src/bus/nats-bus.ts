@@ -48,7 +48,7 @@ export class NatsBus {
   private readonly disconnectListeners = new Set<() => void>();
   private readonly outbox = new Outbox((error) => this.complain('a message to be sent', error));
   private closed = false;
-  private complainedAtMs = 0;
+  private complainedAtMs = -Infinity;
 
   /** Returns at once and connects in the background, for ever. Throws when the URL is none. */
   static open(options: BusOptions): NatsBus {
@@ -226,7 +226,7 @@ export class NatsBus {
 
   /** Logs what a handler threw, at most once a second: one that always fails may be called thousands of times. */
   complain(what: string, error: unknown): void {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     if (nowMs - this.complainedAtMs < 1_000) return;
     this.complainedAtMs = nowMs;
     this.log.error(`trouble with ${what}: ${error instanceof Error ? (error.stack ?? error.message) : words(error)}`);

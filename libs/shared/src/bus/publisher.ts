@@ -139,8 +139,17 @@ export class Publisher {
     if (this.whenIdle && this.isIdle) this.whenIdle();
   }
 
+  /** What comes too late is not sent: after a stop of the process replies are heard before any timer. */
   private sendWaiting(): void {
+    if (this.waitingCount === 0) return;
+    this.refuseLate(performance.now());
     while (this.waitingCount > 0 && this.hasRoom) this.send(this.takeWaiting());
+  }
+
+  private refuseLate(nowMs: number): void {
+    while (this.waitingCount > 0 && (this.waiting[this.waitingHead] as Publish).deadlineMs <= nowMs) {
+      this.takeWaiting().resolve(refused('NATS is too slow'));
+    }
   }
 
   private takeWaiting(): Publish {
@@ -160,9 +169,7 @@ export class Publisher {
       if (publish.deadlineMs > nowMs) break;
       this.settle(number, publish, IN_DOUBT);
     }
-    while (this.waitingCount > 0 && (this.waiting[this.waitingHead] as Publish).deadlineMs <= nowMs) {
-      this.takeWaiting().resolve(refused('NATS is too slow'));
-    }
+    this.refuseLate(nowMs);
     this.sendWaiting();
     if (this.whenIdle && this.isIdle) this.whenIdle();
     if (this.isIdle && this.timer) {

@@ -85,8 +85,8 @@ export class StoreKeeper {
   }
 
   private complain(reason: string): void {
-    if (Date.now() - this.complainedAtMs < REPEAT_COMPLAINT_MS) return;
-    this.complainedAtMs = Date.now();
+    if (performance.now() - this.complainedAtMs < REPEAT_COMPLAINT_MS) return;
+    this.complainedAtMs = performance.now();
     this.log.error(`no work can be pulled: ${reason}; trying on`);
   }
 }

@@ -33,7 +33,7 @@ describe('loadConfig', () => {
       apiKeys: null,
       apiKeysFile: null,
       allowAnonymous: false,
-      failpoints: { points: new Map(), guardsOff: new Set() },
+      failpoints: { points: new Map(), guardsOff: new Set(), clockShiftMs: 0 },
       allowedOrigins: [],
       allowedHosts: [],
       stackFile: null,

@@ -103,9 +103,9 @@ async function goProxyAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {
 }
 
 async function build(args: readonly string[], env: NodeJS.ProcessEnv, say: (line: string) => void): Promise<void> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   const stillAtIt = setInterval(() => {
-    say(`nats-server: still building (${Math.round((Date.now() - startedAt) / 1000)} s)`);
+    say(`nats-server: still building (${Math.round((performance.now() - startedAt) / 1000)} s)`);
   }, STILL_AT_IT_MS);
   try {
     const go = await spawnGuarded({ argv: ['go', ...args], env, orphanSignal: 'SIGKILL', orphanGraceMs: 0 });

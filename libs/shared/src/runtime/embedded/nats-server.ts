@@ -55,7 +55,7 @@ interface Ports {
 export async function startNatsServer(options: EmbeddedNatsOptions): Promise<EmbeddedNats> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const folder = await realpath(options.folder);
-  await waitForPreviousServer(folder, Date.now() + (options.previousGoneWithinMs ?? 10_000));
+  await waitForPreviousServer(folder, performance.now() + (options.previousGoneWithinMs ?? 10_000));
   for (let tries = 1; ; tries++) {
     const ports: Ports = {
       port: options.port ?? (await findFreePort(HOST)),
@@ -115,8 +115,8 @@ function embeddedNats(server: GuardedProcess, { port, monitorPort }: Ports): Emb
 
 /** True once JetStream is usable; false when the server ended instead. */
 async function becomesReady(server: GuardedProcess, folder: string, { monitorPort }: Ports): Promise<boolean> {
-  const giveUpAt = Date.now() + READY_LIMIT_MS;
-  while (Date.now() < giveUpAt) {
+  const giveUpAt = performance.now() + READY_LIMIT_MS;
+  while (performance.now() < giveUpAt) {
     // Another server may have the ports: only the one whose pid this folder names is ours.
     const isOurs = (await readPid(folder)) === server.pid;
     if (isOurs && (await isHealthy(monitorPort))) return true;
@@ -144,7 +144,7 @@ async function waitForPreviousServer(folder: string, goneBy: number): Promise<vo
     const pid = await readPid(folder);
     const command = pid === undefined ? undefined : await commandLineOf(pid);
     if (!command?.includes(folder)) return rm(pidFile(folder), { force: true });
-    if (Date.now() >= goneBy) {
+    if (performance.now() >= goneBy) {
       throw new Error(`the store in ${folder} is in use by the nats-server with pid ${pid}. \
 Stop it first, or choose another data folder.`);
     }

@@ -71,7 +71,7 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
     ...(options.throwaway ? THROWAWAY_SETTINGS : {}),
     ...options.settings,
   });
-  const previousGoneBy = Date.now() + (options.previousGoneWithinMs ?? 10_000);
+  const previousGoneBy = performance.now() + (options.previousGoneWithinMs ?? 10_000);
   await waitForPreviousServer(placement, previousGoneBy);
   for (let tries = 1; ; tries++) {
     const port = options.port ?? (await findFreePort(HOST));
@@ -83,7 +83,7 @@ export async function startPostgres(options: EmbeddedPostgresOptions): Promise<E
     if (await becomesReady(server, placement)) return embeddedPostgres(server, port, await readPassword(placement));
     const words = tail.toString();
     const portTaken = /could not bind|Address (already )?in use/.test(words);
-    const oldBackends = /shared memory block .* is still in use/.test(words) && Date.now() < previousGoneBy;
+    const oldBackends = /shared memory block .* is still in use/.test(words) && performance.now() < previousGoneBy;
     if (oldBackends) await pause(POLL_MS * 10);
     else if (!portTaken || options.port !== undefined || tries >= NEW_PORT_TRIES) {
       throw new Error(`Postgres did not start on port ${port}: ${describeExit(await server.exited)}\n${words}`);
@@ -118,8 +118,8 @@ function spawnServer(
  * port is never taken for this one.
  */
 async function becomesReady(server: GuardedProcess, placement: PostgresPlacement): Promise<boolean> {
-  const giveUpAt = Date.now() + READY_LIMIT_MS;
-  while (Date.now() < giveUpAt) {
+  const giveUpAt = performance.now() + READY_LIMIT_MS;
+  while (performance.now() < giveUpAt) {
     const lock = await readLockFile(placement);
     if (lock?.pid === server.pid && lock.status === 'ready') return true;
     if (await withinMs(server.exited, POLL_MS)) return false;
@@ -154,7 +154,7 @@ async function waitForPreviousServer(placement: PostgresPlacement, goneBy: numbe
     if (lock === undefined) return;
     const command = await commandLineOf(lock.pid);
     if (!command?.includes('postgres') || !command.includes(data)) return rm(lockFile, { force: true });
-    if (Date.now() >= goneBy) {
+    if (performance.now() >= goneBy) {
       throw new Error(`the data in ${data} is in use by the Postgres server with pid ${lock.pid}. \
 Stop it first, or choose another data folder.`);
     }

@@ -44,9 +44,9 @@ export async function startServiceProcess(command: ServiceCommand): Promise<Serv
  * @throws when the process ends before, or `limitMs` is over
  */
 export async function waitUntilReady(baseUrl: string, running: Running, limitMs: number): Promise<void> {
-  const giveUpAt = Date.now() + limitMs;
+  const giveUpAt = performance.now() + limitMs;
   let lastAnswer = 'no answer';
-  while (Date.now() < giveUpAt) {
+  while (performance.now() < giveUpAt) {
     const status = await readyStatus(baseUrl);
     if (status === 200) return;
     if (status !== undefined) lastAnswer = `status ${status}`;

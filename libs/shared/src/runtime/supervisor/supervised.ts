@@ -73,20 +73,20 @@ export class Supervised<R extends Running = Running> {
   private async watch(first: R): Promise<void> {
     let inARow = 0;
     let current: R | undefined = first;
-    let startedAt = Date.now();
+    let startedAt = performance.now();
     let reason = '';
     while (!this.isStopping()) {
       if (current) reason = `ended with ${describeExit(await current.exited)}`;
       if (this.running === current) this.running = undefined;
       if (this.isStopping()) return;
-      const restart = nextRestart(this.options.policy ?? RESTART_POLICY, inARow, current ? Date.now() - startedAt : 0);
+      const restart = nextRestart(this.options.policy ?? RESTART_POLICY, inARow, current ? performance.now() - startedAt : 0);
       inARow = restart.inARow;
       this.options.onChange?.();
       const when = restart.pauseMs === 0 ? 'at once' : `in ${restart.pauseMs / 1000} s`;
       this.options.say(`${this.name} ${reason}; starting it again ${when}`);
       await pause(restart.pauseMs, undefined, { signal: this.stopping.signal }).catch(() => undefined);
       if (this.isStopping()) return;
-      startedAt = Date.now();
+      startedAt = performance.now();
       this.restartCount++;
       try {
         current = await this.startOnce();
