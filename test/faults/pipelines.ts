@@ -52,5 +52,6 @@ ${EFFECT_STEPS.map((name) => `      - { name: ${name}, uses: http, concurrency: 
     steps:
       - { name: one, uses: noop, max_retries: 1, back_off_seconds: 2.7, options: { fail_attempts: 1 } }
   refused: { steps: [{ name: one, uses: noop, options: { fail_attempts: 1, fail_with: permanent } }] }
+  single: { steps: [{ name: one, uses: noop }] }
   fresh: { steps: [{ name: one, uses: noop }, { name: two, uses: noop }] }
 `;

@@ -1,4 +1,7 @@
 import { describeRow } from './scenario';
+import { allStopped } from './scenarios/all-stopped';
+import { changesOfMind } from './scenarios/changes-of-mind';
+import { clockOff } from './scenarios/clock-off';
 import { natsDiskFull, postgresDiskFull } from './scenarios/disk-full';
 import { garbage } from './scenarios/garbage';
 import { killerStep } from './scenarios/killer-step';
@@ -8,6 +11,8 @@ import { longWaits } from './scenarios/long-waits';
 import { natsKilled, storeLost } from './scenarios/nats-killed';
 import { replyLost } from './scenarios/reply-lost';
 import { rollingRestarts } from './scenarios/rolling-restarts';
+import { schedulerFrozen } from './scenarios/scheduler-frozen';
+import { schedulerKilled } from './scenarios/scheduler-killed';
 import { blackHole, natsDown } from './scenarios/servers-away';
 import { gatewayKilled, postgresStopped } from './scenarios/submissions';
 import { workerFrozen } from './scenarios/worker-frozen';
@@ -21,7 +26,10 @@ export const ROWS: readonly (readonly [row: number, describe: (options: Options)
   [2, (options) => describeRow(killedAfterCommit, options)],
   [3, (options) => describeRow(killedBeforeCommit, options)],
   [4, (options) => describeRow(gatewayKilled, options)],
+  [5, (options) => describeRow(schedulerKilled, options)],
+  [5, (options) => describeRow(allStopped, options)],
   [6, (options) => describeRow(workerFrozen, options)],
+  [6, (options) => describeRow(schedulerFrozen, options)],
   [7, (options) => describeRow(natsKilled, options)],
   [8, (options) => describeRow(storeLost, options)],
   [9, (options) => describeRow(natsDown, options)],
@@ -31,7 +39,9 @@ export const ROWS: readonly (readonly [row: number, describe: (options: Options)
   [13, (options) => describeRow(killerStep, options)],
   [14, (options) => describeRow(garbage, options)],
   [15, (options) => describeRow(longWaits, options)],
+  [17, (options) => describeRow(clockOff, options)],
   [18, (options) => describeRow(rollingRestarts, options)],
   [20, (options) => describeRow(postgresDiskFull, options)],
   [20, (options) => describeRow(natsDiskFull, options)],
+  [21, (options) => describeRow(changesOfMind, options)],
 ];

@@ -43,6 +43,7 @@ export const GUARDS = [
   'scheduler.waits_for_due', // off: a held job is released at the next look, due or not
   'scheduler.database_time', // off: what is due is told by the scheduler's own clock
   'worker.database_time', // off: a worker records times by its own clock
+  'gateway.changes_lock', // off: whoever changes a job reads it without a lock
   'gateway.database_time', // off: a countdown counts from the gateway's own clock
 ] as const;
 

@@ -41,6 +41,9 @@ SELECT id, pipeline_hash, priority, run, status, done, dead, open, slow, version
 FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE`,
 };
 
+/** For tests that show what would go wrong without the lock. */
+export const UNLOCKED_JOBS: NamedStatement = { name: 'unlocked_jobs', text: LOCK_JOBS.text.replace('FOR UPDATE', '') };
+
 export interface StepRowRecord {
   readonly job_id: string;
   readonly idx: number;
