@@ -37,7 +37,7 @@ const BATCH = 1_000;
 export async function submitMany(
   stack: TestStack,
   count: number,
-  job: object | ((nth: number) => object) = { pipeline: 'three' },
+  job: Readonly<Record<string, unknown>> | ((nth: number) => object) = { pipeline: 'three' },
 ): Promise<string[]> {
   const ids: string[] = [];
   for (let left = count; left > 0; left -= BATCH) {

@@ -36,7 +36,7 @@ export const allStopped: Scenario<Findings> = {
       submitMany(stack, count, () => ({ pipeline: 'fresh', countdown: countdown() }));
     for (let round = 0; round < (isControl ? 1 : size); round += 1) {
       const missed = await submit(MISSED, () => 2 + random.int(0, 800) / 1_000);
-      const later = await submit(LATER, () => 9);
+      const later = await submit(LATER, () => 6);
       far.push(...(await submit(FAR, () => 86_400)));
       const lastDueMs = await lastDueOf(stage, missed);
       await stopAll(stage, random.int(0, 1) === 0);

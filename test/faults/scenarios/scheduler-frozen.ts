@@ -96,10 +96,15 @@ async function frozenAfterCommit(
   return { jobs, takenOver, late, releasedAgain };
 }
 
+const SPREAD_S = 2.5;
+
 /** Whichever of them, whenever, for as long as a publish may take and longer, while jobs come due all the time. */
 async function frozenByChance(stage: FaultStage, { size, random }: FaultRun): Promise<string[]> {
   const schedulers = await bothOf(stage);
-  const jobs = await submitMany(stage.stack, 400 * size, (nth) => ({ pipeline: 'fresh', countdown: (nth / 400) * 4 }));
+  const jobs = await submitMany(stage.stack, 400 * size, (nth) => ({
+    pipeline: 'fresh',
+    countdown: (nth / 400) * SPREAD_S,
+  }));
   const left = async (): Promise<number> => countIn(stage.stack, jobs, 'scheduled');
   for (let before = await left(); before > 0; before = await left()) {
     const frozen = random.pick(schedulers);

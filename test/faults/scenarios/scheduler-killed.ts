@@ -21,7 +21,7 @@ export const schedulerKilled: Scenario<Findings> = {
   async provoke(stage, { size, random }) {
     const { stack, isControl } = stage;
     const { scheduler } = stack;
-    const kills = isControl ? 1 : 1 + 2 * size;
+    const kills = isControl ? 1 : 2 * size;
     const jobs: string[] = [];
     let unpublished = 0;
     for (let kill = 0; kill < kills; kill += 1) {

@@ -21,7 +21,7 @@ function pretendBus() {
       subject: sent[nth]?.reply,
       data,
       string: () => data.toString(),
-      json: () => JSON.parse(String(data)),
+      json: (): unknown => JSON.parse(String(data)),
     };
     hear(message as unknown as Msg);
   };
