@@ -35,6 +35,19 @@ async function putHeld(seconds: number): Promise<string> {
 
 const ids = (jobs: ReleasedJob[]): string[] => jobs.map((job) => job.id);
 
+/** A scheduler must not need the memory for five hundred of them, nor hold their locks while it takes them. */
+it('leaves large inputs to whoever runs the job', async () => {
+  const [small, large] = [await putHeld(-1), await putHeld(-1)];
+  await stage.server.query(
+    `UPDATE jobs SET input = (SELECT jsonb_object_agg(n, md5(n::text)) FROM generate_series(1, 500) n) WHERE id = $1`,
+    [large],
+  );
+  const released = new Map((await due.release(100)).map((job) => [job.id, job]));
+  expect(released.get(small)?.data?.input).toEqual({ n: 1 });
+  expect(released.get(large)).toMatchObject({ opened: set(0, 2), status: 'pending' });
+  expect(released.get(large)?.data).toBeUndefined();
+});
+
 describe('DueJobs.release', () => {
   it('releases what is due, with all that its first turns need, and leaves the rest', async () => {
     const [past, future] = [await putHeld(-1), await putHeld(3_600)];

@@ -18,10 +18,12 @@ export interface ReleasedJob {
   readonly version: number;
   readonly opened: StepSet;
   readonly releasedAt: Micros;
-  readonly data: WorkData;
+  /** Left out when it is large: a batch of those would not fit into memory. Whoever runs the job reads it. */
+  readonly data: WorkData | undefined;
 }
 
 type ReleasedRow = Omit<WorkData, 'outputs'> & {
+  readonly is_small: boolean;
   readonly id: string;
   readonly pipeline_hash: string;
   readonly priority: Priority;
@@ -31,6 +33,12 @@ type ReleasedRow = Omit<WorkData, 'outputs'> & {
   readonly open: string;
   readonly released_us: string;
 };
+
+/**
+ * As it is stored, compressed perhaps. The statement holds its locks until all is sent: what is sent has to fit into the
+ * buffers on the way, or a scheduler that stands still keeps its whole batch from the others.
+ */
+const IS_SMALL = 'pg_column_size(input) + pg_column_size(options) <= 2000';
 
 /** By `jobs_due`. Several schedulers share the work: each takes what no other has locked. Nothing before its time. */
 const RELEASE_DUE: NamedStatement = {
@@ -47,7 +55,8 @@ UPDATE jobs SET
   queued_at = CASE WHEN needs_jobs = 0 THEN now() END
 FROM due WHERE jobs.id = due.id AND status = 'scheduled'
 RETURNING jobs.id, run, pipeline_hash, priority, version, status, open, ${micros('now()')} AS released_us, source,
-          source_type, branch, commit, input, options`,
+          source_type, branch, commit, ${IS_SMALL} AS is_small, CASE WHEN ${IS_SMALL} THEN input END AS input,
+          CASE WHEN ${IS_SMALL} THEN options END AS options`,
 };
 
 /** For tests that show what it would do without the due time, or by the clock of whoever asks. */
@@ -77,14 +86,14 @@ export class DueJobs {
   async release(limit: number): Promise<ReleasedJob[]> {
     const [statement, ...values] = releaseStatement();
     const rows = await this.lane.run((client) => execute<ReleasedRow>(client, statement, [limit, ...values]));
-    return rows.map(({ id, run, status, pipeline_hash, priority, version, open, released_us, ...data }) => ({
+    return rows.map(({ id, run, status, pipeline_hash, priority, version, open, released_us, is_small, ...data }) => ({
       ...{ id, run, status },
       pipelineHash: pipeline_hash,
       priority,
       version,
       opened: BigInt(open),
       releasedAt: Number(released_us),
-      data: { ...data, outputs: {} },
+      data: is_small ? { ...data, outputs: {} } : undefined,
     }));
   }
 
