@@ -1,9 +1,8 @@
 import type { TestStack } from '../support/stack';
+import type { Begin } from './fault-stage';
 
 /** A worker knows the database's time from an answer of the database: to half of what the answer took. */
 export const TOLERANCE_MS = 1_000;
-/** What its clock may gain between two looks at the database's, while it counts a back-off. */
-const WAIT_TOLERANCE_MS = 20;
 
 export async function databaseMs(stack: TestStack): Promise<number> {
   const [row] = await stack.query<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms');
@@ -50,18 +49,38 @@ export async function wrongTimes(
   return rows.filter(({ wrong }) => wrong > 0).map(({ name }) => name);
 }
 
-/** What came before its time: a job before its eta, an attempt before the back-off was over. */
-export async function wrongWaits(stack: TestStack, jobs: readonly string[]): Promise<string[]> {
-  const rows = await stack.query<{ name: string }>(
-    `SELECT 'jobs.queued_at' AS name FROM jobs WHERE id = ANY ($1::uuid[]) AND queued_at < eta
-     UNION
-     SELECT 'attempts of ' || pipeline FROM attempts a JOIN jobs ON jobs.id = a.job_id
-       JOIN attempts b ON b.job_id = a.job_id AND b.idx = a.idx AND b.number = a.number + 1
-      WHERE a.job_id = ANY ($1::uuid[])
-        AND b.started_at < a.finished_at + (a.next_delay_ms - $2) * interval '1 millisecond'`,
-    [jobs, WAIT_TOLERANCE_MS],
+/**
+ * What came before its time: a job before its eta, an attempt before the back-off was over.
+ * @param begins by the machine's clock: the recorded ones are the database's only as nearly as its answers are quick
+ */
+export async function wrongWaits(
+  stack: TestStack,
+  jobs: readonly string[],
+  begins: readonly Begin[],
+): Promise<string[]> {
+  const found = new Set<string>();
+  const rows = await stack.query<{
+    id: string;
+    pipeline: string;
+    early: boolean;
+    eta_ms: number | null;
+    due: number[];
+  }>(
+    `SELECT id, pipeline, coalesce(queued_at < eta, false) AS early, extract(epoch FROM eta)::float8 * 1000 AS eta_ms,
+            ARRAY(SELECT extract(epoch FROM finished_at)::float8 * 1000 + next_delay_ms FROM attempts
+                   WHERE job_id = id AND next_delay_ms IS NOT NULL ORDER BY number) AS due
+       FROM jobs WHERE id = ANY ($1::uuid[])`,
+    [jobs],
   );
-  return rows.map(({ name }) => name);
+  for (const { id, pipeline, early, eta_ms: etaMs, due } of rows) {
+    if (early) found.add('jobs.queued_at');
+    const begunMs = begins.flatMap(({ job, atMs }) => (job === id ? atMs : [])).sort((a, b) => a - b);
+    for (const [nth, notBeforeMs] of [etaMs ?? 0, ...due].entries()) {
+      // Whole milliseconds, cut off.
+      if ((begunMs[nth] ?? Infinity) < Math.floor(notBeforeMs)) found.add(`begin ${nth + 1} of ${pipeline}`);
+    }
+  }
+  return [...found];
 }
 
 /** Jobs whose eta is not what it was to be. */

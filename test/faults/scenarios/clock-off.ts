@@ -1,6 +1,6 @@
 import type { TestService } from '../../support/test-service';
 import { until } from '../../support/poll';
-import type { ClockShift, FaultStage } from '../fault-stage';
+import type { Begin, ClockShift, FaultStage } from '../fault-stage';
 import { EventTimes } from '../event-times';
 import { forgetHeld } from '../held-jobs';
 import { databaseMs, wrongEtas, wrongTimes, wrongWaits } from '../recorded-times';
@@ -115,7 +115,7 @@ async function goThrough(stage: FaultStage, off: Off): Promise<Findings> {
     const found: Findings = {
       stuck,
       farStarted: await countStarted(stage, far),
-      early: await wrongWaits(stack, jobs),
+      early: await wrongWaits(stack, jobs, beginsOf(stage, off)),
       wrong: [...times, ...events.wrong(new Set(jobs), fromMs, toMs)],
       wrongEtas:
         (await wrongEtas(stack, far, fromMs + FAR_S * 1_000)) + (await wrongEtas(stack, held, fromMs + SOON_S * 1_000)),
@@ -148,6 +148,12 @@ async function setClocks(stage: FaultStage, off: Off): Promise<void> {
       }
     }),
   );
+}
+
+/** When handlers were called, by the right clock. */
+function beginsOf(stage: FaultStage, off: Off): Begin[] {
+  const aheadMs = (off['step-worker'] ?? 0) * HOUR_S * 1_000;
+  return stage.begins().map((begin) => ({ ...begin, atMs: begin.atMs - aheadMs }));
 }
 
 async function cancelRunning({ stack }: FaultStage, jobs: readonly string[]): Promise<void> {
