@@ -4,6 +4,9 @@ import { startTestNats, type TestNats } from '../support/test-nats';
 import { startTestPostgres, type TestPostgres } from '../support/test-postgres';
 import { GatewayStage } from './gateway-stage';
 
+/** So long that whatever waited for a publish would not come to its end. */
+const NO_PUBLISH_LIMIT = { SLUICE_INTERNAL_PUBLISH_LIMIT: '10m', SLUICE_INTERNAL_SWEEP_MARGIN: '15m' };
+
 let postgres: TestPostgres;
 let nats: TestNats;
 let stage: GatewayStage;
@@ -19,7 +22,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  stage = await GatewayStage.start({ database: postgres, nats });
+  stage = await GatewayStage.start({ database: postgres, nats, env: NO_PUBLISH_LIMIT });
 });
 afterEach(async () => {
   await stage.stop();
@@ -105,13 +108,18 @@ describe('without Postgres', () => {
 
 describe('without NATS', () => {
   it('it goes on accepting, quickly, and says that it is degraded', async () => {
+    const submitFifty = async (): Promise<number> => {
+      const startedAtMs = performance.now();
+      const answers = await Promise.all(Array.from({ length: 50 }, () => stage.submit({ pipeline: 'chain' })));
+      expect(answers.map((answer) => answer.status)).toEqual(Array(50).fill(202));
+      return performance.now() - startedAtMs;
+    };
+    const withNatsMs = await submitFifty();
     await nats.kill();
     await stage.untilHealthy('degraded');
     expect((await stage.get('/health/ready')).status).toBe(200);
-    const startedAtMs = performance.now();
-    const answers = await Promise.all(Array.from({ length: 50 }, () => stage.submit({ pipeline: 'chain' })));
-    expect(performance.now() - startedAtMs).toBeLessThan(3_000);
-    expect(answers.map((answer) => answer.status)).toEqual(Array(50).fill(202));
+    // On a busy machine all of it is slow.
+    expect(await submitFifty()).toBeLessThan(3_000 + 5 * withNatsMs);
     const held = await stage.submit({ pipeline: 'chain', countdown: 60 });
     expect(held.body.status).toBe('scheduled');
     await nats.start();
