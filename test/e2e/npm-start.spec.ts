@@ -11,7 +11,7 @@ import { testVariable } from '../support/test-environment';
 
 const PROJECT = join(__dirname, '..', '..');
 
-jest.setTimeout(120_000);
+jest.setTimeout(180_000);
 
 describe('npm start', () => {
   let folder: string;
@@ -51,7 +51,7 @@ describe('npm start', () => {
   }
 
   async function exitCode(): Promise<number | null> {
-    await until(() => launcher.exitCode !== null || launcher.signalCode !== null, { deadlineMs: 20_000 });
+    await until(() => launcher.exitCode !== null || launcher.signalCode !== null, { deadlineMs: 60_000 });
     return launcher.exitCode;
   }
 
@@ -108,7 +108,7 @@ describe('npm start', () => {
       launcher.kill('SIGINT');
       return launcher.exitCode !== null;
     };
-    await until(toldAgain, { deadlineMs: 20_000 });
+    await until(toldAgain, { deadlineMs: 60_000 });
     expect(launcher.exitCode).toBe(130);
     expect(output).toMatch(/ending at once\n$/);
     await untilGone(pidsOf(status));
