@@ -46,12 +46,16 @@ async function firstViolation(control: Control, count: number): Promise<Shown | 
   return null;
 }
 
-/** The seed with which the control shows soonest, of 1 to `SEEDS`. */
+/** The seed with which the control shows soonest, and nothing else does, of 1 to `SEEDS`. */
 async function bestSeed(control: Control): Promise<string> {
   let best = { seed: 0, after: 30 };
   for (let seed = 1; seed <= SEEDS && best.after > 1; seed += 1) {
-    const shown = await firstViolation({ ...control, seed }, best.after - 1);
-    if (shown && control.shows.test(shown.violation)) best = { seed, after: shown.after };
+    const tried = { ...control, seed };
+    guards.take(control.without);
+    const shown = await firstViolation(tried, best.after - 1);
+    if (!shown || !control.shows.test(shown.violation)) continue;
+    guards.take([]);
+    if ((await firstViolation(tried, shown.after)) === null) best = { seed, after: shown.after };
   }
   return `${control.without.join(', and ')}: seed ${best.seed} shows it after ${best.after}`;
 }
@@ -60,8 +64,8 @@ describe.each(CONTROLS.map((control) => [control.without.join(', and '), control
   let tried = 1;
 
   it('is missed when it is taken away', async () => {
-    guards.take(control.without);
     if (SEEDS > 0) return void process.stderr.write(`${await bestSeed(control)}\n`);
+    guards.take(control.without);
     const shown = await firstViolation(control, BUDGET);
     expect(shown?.violation).toMatch(control.shows);
     tried = shown?.after ?? BUDGET;
