@@ -79,7 +79,11 @@ export class Supervised<R extends Running = Running> {
       if (current) reason = `ended with ${describeExit(await current.exited)}`;
       if (this.running === current) this.running = undefined;
       if (this.isStopping()) return;
-      const restart = nextRestart(this.options.policy ?? RESTART_POLICY, inARow, current ? performance.now() - startedAt : 0);
+      const restart = nextRestart(
+        this.options.policy ?? RESTART_POLICY,
+        inARow,
+        current ? performance.now() - startedAt : 0,
+      );
       inARow = restart.inARow;
       this.options.onChange?.();
       const when = restart.pauseMs === 0 ? 'at once' : `in ${restart.pauseMs / 1000} s`;
