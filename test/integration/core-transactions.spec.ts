@@ -144,7 +144,7 @@ describe('JobTransactions', () => {
 
   it('keeps the due time of a job that is held, and drops it with the release', async () => {
     const id = await stage.put(chain, { fields: { status: 'scheduled', open: 0n, dispatchedAt: null } });
-    await stage.server.query(`UPDATE jobs SET due_at = '2030-01-01' WHERE id = $1`, [id]);
+    await stage.server.query(`UPDATE jobs SET due_at = '2030-01-01', eta = '2030-01-01' WHERE id = $1`, [id]);
     await transactions.run({ jobId: id, apply: (draft) => void (draft.changed = true) });
     expect((await stage.read(id)).versions).toMatchObject({ due_at: new Date('2030-01-01'), queued_at: null });
     await transactions.run({ jobId: id, apply: (draft) => releaseJob(draft) });
