@@ -62,6 +62,15 @@ describe('what starts later says when', () => {
     expect(out).toMatch(new RegExp(`^After +${AFTER} \\(also when one fails or is cancelled\\)$`, 'm'));
   });
 
+  test('in its status, with those of the jobs that it needs that are not completed', async () => {
+    gateway.answers = ({ path }) => {
+      if (path.endsWith(UP1)) return { body: { ...COMPLETED, id: UP1 } };
+      return { body: path.endsWith(UP2) ? sampleJob({ id: UP2, status: 'running', progress: 40 }) : WAITING };
+    };
+    expect((await ingest('status', JOB_ID)).err).toBe(`Not completed yet: ${UP2} (running, 40 %)\n`);
+    expect((await ingest('status', JOB_ID, '-o', 'json')).err).toBe('');
+  });
+
   test('whose time has come, and which nobody has started yet', async () => {
     const eta = '2030-01-31T12:00:00.000Z';
     job = sampleJob({ status: 'scheduled', eta });
