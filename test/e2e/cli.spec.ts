@@ -199,12 +199,13 @@ test('a dependant waits, fails with the job that it needs, and begins once that 
   expect(delayMs).toBeLessThan(1_000);
 });
 
-test('a job that is held is cancelled at once, and can go on after all', async () => {
+test('a job that is held is cancelled at once, held again by a retry, and can go on after all', async () => {
   const { out } = await sluice('ingest', 'start', '--pipeline', 'mended', '--countdown', '600', '-o', 'ids');
   const cancelled = await sluice('ingest', 'stop', out.trim(), '--wait', '-o', 'json');
   expect([cancelled.code, (JSON.parse(cancelled.out) as JobView).status]).toEqual([0, 'cancelled']);
   expect((await sluice('ingest', 'status', out.trim(), '--watch')).code).toBe(6);
-  expect((await sluice('ingest', 'retry', out.trim(), '--wait')).code).toBe(5);
+  expect((await sluice('ingest', 'retry', out.trim())).err).toMatch(/^It starts in \d+ min \d\d s, at /);
+  expect((await sluice('ingest', 'reschedule', out.trim(), '--now', '--wait')).code).toBe(5);
 });
 
 test('a job that runs is stopped on its worker, and said to be cancelled while it is watched', async () => {
