@@ -21,6 +21,7 @@ pipelines:
   flaky: { steps: [{ name: first, uses: noop, options: { duration_ms: 3000 } }, { name: second, uses: noop, options: { fail_attempts: 1 } }] }
   broken: { steps: [{ name: only, uses: noop, options: { fail_attempts: 9, fail_with: permanent } }] }
   mended: { steps: [{ name: first, uses: noop }, { name: second, uses: noop, options: { fail_attempts: 1, fail_with: permanent } }] }
+  quick: { steps: [{ name: only, uses: noop }] }
   pause: { steps: [{ name: short, uses: noop, options: { duration_ms: 3000 } }] }
   slow: { steps: [{ name: long, uses: noop, options: { duration_ms: 600000 } }] }
 `;
@@ -51,10 +52,12 @@ interface Running {
   readonly ended: Promise<Exit>;
 }
 
-function launch(...line: string[]): Running {
+const launch = (...line: string[]): Running => launchIn({}, line);
+
+function launchIn(env: NodeJS.ProcessEnv, line: readonly string[]): Running {
   const child = spawn(process.execPath, [BIN, ...line], {
     cwd: source,
-    env: { ...process.env, SLUICE_URL: stack.gateway.url },
+    env: { ...process.env, SLUICE_URL: stack.gateway.url, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let out = '';
@@ -135,12 +138,74 @@ test('dead letters are grouped and redriven by what they have in common; the str
   await until(completed, { what: 'both jobs completed', deadlineMs: 20_000 });
 });
 
-test('a job that is held is cancelled at once, and can go on after all', async () => {
+describe('a job with a time of its own', () => {
+  const quick = ['ingest', 'start', '--pipeline', 'quick', '-o', 'json'];
+  /** What clocks show at that time that are so many hours ahead of UTC. */
+  const clockAt = (timeMs: number, hours: number): string =>
+    new Date(timeMs + hours * 3_600_000).toISOString().slice(0, 19);
+
+  test('is waited for visibly, does not start early, and completes', async () => {
+    const { code, out, err } = await sluice(...quick, '--countdown', '2', '--follow', '--timeout', '60');
+    expect(code).toBe(0);
+    expect(err).toMatch(/ is scheduled: it starts in [12] s, at \d{4}-/);
+    expect(err).toMatch(/quick scheduled, starts in [12] s, at [\s\S]*job\.pending[\s\S]*job\.completed/);
+    const { status, eta, queued_at, started_at, created_at } = JSON.parse(out) as JobView;
+    const [due, queued, started] = [eta, queued_at, started_at].map((time) => Date.parse(time ?? ''));
+    expect([status, (due ?? 0) - Date.parse(created_at)]).toEqual(['completed', 2_000]);
+    expect(queued).toBeGreaterThanOrEqual(due ?? Number.NaN);
+    expect(started).toBeGreaterThanOrEqual(queued ?? Number.NaN);
+  });
+
+  test('takes it with an offset, in local time, and in the past; and starts when it is told to', async () => {
+    const hourAheadMs = Math.ceil(Date.now() / 1_000) * 1_000 + 3_600_000;
+    const [withOffset, local, past] = await Promise.all([
+      sluice(...quick, '--eta', `${clockAt(hourAheadMs, 2)}+02:00`),
+      launchIn({ TZ: 'Asia/Kolkata' }, [...quick, '--eta', clockAt(hourAheadMs, 5.5)]).ended,
+      sluice(...quick, '--eta', '2001-02-03T04:05:06Z', '--wait'),
+    ]);
+    const [first, second, third] = [withOffset, local, past].map(({ out }) => JSON.parse(out) as JobView);
+    const expected = new Date(hourAheadMs).toISOString();
+    expect([first, second]).toMatchObject([{ status: 'scheduled', eta: expected }, { eta: expected }]);
+    expect(local.err).toMatch(/^Accepted\. It starts in (59 min \d\d s|1 h 00 min), at /);
+    expect(third).toMatchObject({ status: 'completed', eta: '2001-02-03T04:05:06.000Z' });
+    const started = await sluice('ingest', 'reschedule', second?.id ?? '', '--now', '--wait', '-o', 'json');
+    expect([started.code, (JSON.parse(started.out) as JobView).status]).toEqual([0, 'completed']);
+    const again = await sluice('ingest', 'reschedule', second?.id ?? '', '--now');
+    expect(again).toMatchObject({ code: 1, err: expect.stringContaining('The job is completed') as string });
+  });
+});
+
+test('a dependant waits, fails with the job that it needs, and begins once that one is mended', async () => {
+  const start = ['ingest', 'start', '-o', 'ids', '--pipeline'];
+  const needed = (await sluice(...start, 'mended', '--countdown', '600')).out.trim();
+  const { out, err } = await sluice(...start, 'quick', '--depends-on', needed);
+  expect(err).toContain(`It starts after the completion of 1 job: ${needed}.`);
+  const dependant = out.trim();
+  const { ended: watched } = launch('ingest', 'status', dependant, '--watch');
+  expect((await sluice('ingest', 'reschedule', needed, '--now', '--wait')).code).toBe(5);
+  const lost = await watched;
+  expect(lost).toMatchObject({ code: 5, err: expect.stringContaining(`sluice ingest retry ${needed}\n`) as string });
+  expect(lost.out).toMatch(new RegExp(`^Error +permanent: job ${needed}, which it depends on, failed`, 'm'));
+  const mended = await sluice('ingest', 'retry', needed, '--wait', '-o', 'json');
+  expect(mended.code).toBe(0);
+  const job = await until(async () => {
+    const answer = await fetch(`${stack.url}/v1/ingest/${dependant}`);
+    const view = (await answer.json()) as JobView;
+    return view.status === 'completed' && view;
+  });
+  const completedAt = Date.parse((JSON.parse(mended.out) as JobView).completed_at ?? '');
+  const delayMs = Date.parse(job.queued_at ?? '') - completedAt;
+  expect(delayMs).toBeGreaterThanOrEqual(0);
+  expect(delayMs).toBeLessThan(1_000);
+});
+
+test('a job that is held is cancelled at once, held again by a retry, and can go on after all', async () => {
   const { out } = await sluice('ingest', 'start', '--pipeline', 'mended', '--countdown', '600', '-o', 'ids');
   const cancelled = await sluice('ingest', 'stop', out.trim(), '--wait', '-o', 'json');
   expect([cancelled.code, (JSON.parse(cancelled.out) as JobView).status]).toEqual([0, 'cancelled']);
   expect((await sluice('ingest', 'status', out.trim(), '--watch')).code).toBe(6);
-  expect((await sluice('ingest', 'retry', out.trim(), '--wait')).code).toBe(5);
+  expect((await sluice('ingest', 'retry', out.trim())).err).toMatch(/^It starts in \d+ min \d\d s, at /);
+  expect((await sluice('ingest', 'reschedule', out.trim(), '--now', '--wait')).code).toBe(5);
 });
 
 test('a job that runs is stopped on its worker, and said to be cancelled while it is watched', async () => {
@@ -200,5 +265,5 @@ test('says what the gateway refuses, by place', async () => {
 test('lists workers and pipelines', async () => {
   expect((await sluice('workers')).out).toMatch(/ alive /);
   const { out } = await sluice('pipelines', '-o', 'ids');
-  expect(out.trim().split('\n').sort()).toEqual(['broken', 'flaky', 'mended', 'pause', 'repository', 'slow']);
+  expect(out.trim().split('\n').sort()).toEqual(['broken', 'flaky', 'mended', 'pause', 'quick', 'repository', 'slow']);
 });

@@ -1,12 +1,13 @@
 import type { JobPage, JobView, Problem } from '#shared/contracts/job';
-import { workMessage, type WorkMessage } from '#shared/contracts/work-message';
-import { CANCEL_BROADCAST, SCHEDULER_WAKE, WORK_STREAM } from '#shared/contracts/subjects';
+import type { WorkMessage } from '#shared/contracts/work-message';
+import { CANCEL_BROADCAST, SCHEDULER_WAKE } from '#shared/contracts/subjects';
 import { listen } from '#shared/bus/signals';
 import { until } from '../support/poll';
 import { TestLog } from './bus-stage';
 import { NatsBus } from '#shared/bus/nats-bus';
 import { GatewayStage } from './gateway-stage';
 import { PretendWorker } from './pretend-worker';
+import { storedTurnsOf } from './stored-turns';
 import { SocketClient } from './ws-stage';
 
 const UNKNOWN = '01930000-0000-7000-8000-000000000000';
@@ -38,17 +39,7 @@ const watch = (path: string): SocketClient => new SocketClient(Number(new URL(st
 const eventsOf = (client: SocketClient): string[] =>
   client.received.flatMap(({ event, step }) => (event === undefined ? [] : [step ? `${event} ${step}` : event]));
 
-/** Every turn of the job that the stream has. */
-async function turnsOf(jobId: string): Promise<WorkMessage[]> {
-  const { streams } = await bus.jetStream(2_000);
-  const { state } = await streams.info(WORK_STREAM);
-  const turns: WorkMessage[] = [];
-  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1) {
-    const turn = workMessage.parse((await streams.getMessage(WORK_STREAM, { seq })).json());
-    if (turn.job_id === jobId) turns.push(turn);
-  }
-  return turns;
-}
+const turnsOf = (jobId: string): Promise<WorkMessage[]> => storedTurnsOf(bus, jobId);
 
 /** A job whose second step has failed for good, after it was begun. */
 async function failedJob(): Promise<string> {

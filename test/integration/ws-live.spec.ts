@@ -19,6 +19,7 @@ pipelines:
       - { name: left, uses: noop, needs: [top], options: { duration_ms: 20 } }
       - { name: right, uses: noop, needs: [top], options: { duration_ms: 20 } }
       - { name: bottom, uses: noop, needs: [left, right] }
+  broken: { steps: [{ name: only, uses: noop, options: { fail_attempts: 1, fail_with: permanent } }] }
   slow:
     steps:
       - { name: only, uses: noop, options: { duration_ms: 4000 } }
@@ -136,6 +137,73 @@ describe('the socket of a job that workers run', () => {
       expect(first?.type).toBe('snapshot');
     }
     client.ws.close();
+  });
+});
+
+describe('the socket of a job that is held', () => {
+  const spoken = (client: SocketClient): Received[] => client.received.filter(({ type }) => type !== 'heartbeat');
+  const jobEvents = (client: SocketClient): string[] =>
+    client.received.flatMap(({ event }) => (event?.startsWith('job.') ? [event] : []));
+  const reschedule = (id: string, start: object): Promise<Response> =>
+    fetch(`${stack.url}/v1/ingest/${id}/reschedule`, {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' } },
+      body: JSON.stringify(start),
+    });
+
+  it('tells each new time, and stays open until it has run', async () => {
+    const { id } = await submit({ pipeline: 'chain', countdown: 3_600, steps: ['first'] });
+    const client = watch(id);
+    await client.messages(1);
+    const { eta } = (await (await reschedule(id, { countdown: 0.5 })).json()) as JobView;
+    expect(await client.closeCode()).toBe(1000);
+    const [snapshot, ...events] = spoken(client);
+    expect(snapshot).toMatchObject({ type: 'snapshot', job: { status: 'scheduled', version: 1 } });
+    expect(events[0]).toMatchObject({ event: 'job.scheduled', job_status: 'scheduled', eta, version: 2 });
+    expect(jobEvents(client)).toEqual(['job.scheduled', 'job.pending', 'job.started', 'job.completed']);
+    expect(seqsOf(client)).toEqual(oneTo(events.length));
+    const stored = await jobNow(id);
+    expect(events.at(-1)?.version).toBe(stored.version);
+    expect(Date.parse(stored.queued_at ?? '')).toBeGreaterThanOrEqual(Date.parse(eta ?? ''));
+  });
+
+  it('tells that it waits, for one job less, and that it begins: nothing is missed, no snapshot is needed', async () => {
+    const needed = await Promise.all(
+      [1, 2].map(() => submit({ pipeline: 'chain', steps: ['first'], countdown: 3_600 })),
+    );
+    const ids = needed.map((job) => job.id);
+    const job = await submit({ pipeline: 'chain', steps: ['first'], countdown: 0.5, depends_on: ids });
+    const client = watch(job.id);
+    await client.messages(1);
+    await until(() => jobEvents(client).length === 1);
+    for (const [index, id] of ids.entries()) {
+      await reschedule(id, { countdown: 0 });
+      await until(() => jobEvents(client).length > index + 1);
+    }
+    expect(await client.closeCode()).toBe(1000);
+    expect(jobEvents(client)).toEqual([
+      ...['job.waiting', 'job.waiting', 'job.pending', 'job.started', 'job.completed'],
+    ]);
+    const [, ...events] = spoken(client);
+    expect(events.map(({ type }) => type)).toEqual(events.map(() => 'event'));
+    const versions = [...new Set(events.map(({ version }) => version))];
+    expect(versions).toEqual(oneTo((await jobNow(job.id)).version).slice(1));
+  });
+
+  it('tells that it has failed, and for which job', async () => {
+    const broken = await submit({ pipeline: 'broken', countdown: 3_600 });
+    const job = await submit({ pipeline: 'diamond', depends_on: [broken.id] });
+    const client = watch(job.id);
+    expect((await client.messages(1))[0]?.job?.status).toBe('waiting');
+    await reschedule(broken.id, { countdown: 0 });
+    expect(await client.closeCode()).toBe(1000);
+    expect(fold(client.received)).toEqual({
+      status: 'failed',
+      steps: { top: 'skipped', left: 'skipped', right: 'skipped', bottom: 'skipped' },
+    });
+    expect(client.received.at(-1)).toMatchObject({
+      event: 'job.failed',
+      last_error: { code: 'dependency_failed', message: expect.stringContaining(broken.id) as string },
+    });
   });
 });
 

@@ -8,6 +8,7 @@ import { addIngestAttempts } from './commands/ingest-attempts';
 import { addIngestCancel } from './commands/ingest-cancel';
 import { addIngestJobs } from './commands/ingest-jobs';
 import { addIngestLogs } from './commands/ingest-logs';
+import { addIngestReschedule } from './commands/ingest-reschedule';
 import { addIngestRetry } from './commands/ingest-retry';
 import { addIngestStart } from './commands/ingest-start';
 import { addIngestStatus } from './commands/ingest-status';
@@ -19,6 +20,7 @@ Examples:
   $ sluice ingest start . --follow      take this folder in, and see it go
   $ sluice ingest jobs --status failed  what went wrong
   $ sluice ingest retry ID --follow     … and let it go on, once that is mended
+  $ sluice ingest start . --countdown 600  … or in ten minutes; ingest reschedule ID --now
   $ sluice search "retry policy"        ask the knowledge graph
   $ sluice config check                 is pipeline_config.yml right?
 
@@ -52,9 +54,9 @@ export function buildProgram(context: CliContext, version: string): Command {
     });
   const ingest = program
     .command('ingest')
-    .summary('submit, follow, stop and retry jobs')
-    .description('Submits jobs, follows them, stops them and lets them go on.');
-  const ofJobs = [addIngestStart, addIngestStatus, addIngestJobs, addIngestCancel, addIngestRetry];
+    .summary('submit, follow, stop, retry and reschedule jobs')
+    .description('Submits jobs, follows them, stops them, lets them go on, gives them another time.');
+  const ofJobs = [addIngestStart, addIngestStatus, addIngestJobs, addIngestCancel, addIngestRetry, addIngestReschedule];
   for (const add of [...ofJobs, addIngestAttempts, addIngestLogs]) add(ingest, context);
   for (const add of [addSearch, addDeadLetters, addWorkers, addPipelines, addConfig, addCompletion])
     add(program, context);

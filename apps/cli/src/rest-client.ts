@@ -9,7 +9,7 @@ import {
   type RedriveResult,
 } from '#shared/contracts/dead-letter';
 import { pipelineList, workerList, type PipelineList, type WorkerList } from '#shared/contracts/fleet';
-import type { submitRequest } from '#shared/contracts/ingest-request';
+import type { rescheduleRequest, submitRequest } from '#shared/contracts/ingest-request';
 import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
 import { attemptList, logLines, searchPage, type AttemptList, type LogLines, type SearchPage } from './rest-answers';
 import { GatewayProblem, GatewayUnreachable, UnexpectedAnswer } from './rest-errors';
@@ -55,6 +55,11 @@ export class RestClient {
   /** @param fromStep where to begin again; left out: at what is not completed */
   retry(id: string, fromStep?: string): Promise<JobView> {
     return this.post(jobView, `v1/ingest/${encodeURIComponent(id)}/retry`, { from_step: fromStep });
+  }
+
+  /** @param start `{countdown: 0}` runs it now */
+  reschedule(id: string, start: z.input<typeof rescheduleRequest>): Promise<JobView> {
+    return this.post(jobView, `v1/ingest/${encodeURIComponent(id)}/reschedule`, start);
   }
 
   job(id: string): Promise<JobView> {

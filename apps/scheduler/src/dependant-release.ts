@@ -1,6 +1,7 @@
 import { publishEvents } from '#shared/bus/live-events';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
+import type { JobStatus } from '#shared/domain/status';
 import { tellOfDependency } from '#shared/domain/turn/hold';
 import { isoOf, type JobDraft } from '#shared/domain/turn/job-draft';
 import { failpoint } from '#shared/runtime/failpoints';
@@ -69,7 +70,11 @@ export class DependantRelease {
         return status !== undefined && tellOfDependency(draft, neededId, status);
       },
     });
-    if (!applied?.result) return false;
+    if (!applied) return false;
+    const { draft, result: hasMoved } = applied;
+    // It waits on, for others; its version has risen, and who watches it would miss one.
+    if (!hasMoved && draft.changed && isHeld(draft.job.status)) this.tellWatchers(draft, eventsOfHold(draft));
+    if (!hasMoved) return false;
     failpoint('scheduler.dependant_told', jobId);
     this.announce(applied);
     return true;
@@ -99,6 +104,8 @@ function eventsOfHold({ job, hold, now }: JobDraft): LiveEvent[] {
   if (job.status === 'waiting') return [{ event: 'job.waiting', ...about }];
   return [{ event: 'job.scheduled', ...about, ...(hold.eta !== null && { eta: isoOf(hold.eta) }) }];
 }
+
+const isHeld = (status: JobStatus): boolean => status === 'scheduled' || status === 'waiting';
 
 /** None of its steps had begun. */
 function eventsOfFailure({ job, pipeline, error, now }: JobDraft): LiveEvent[] {

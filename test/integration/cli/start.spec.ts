@@ -26,6 +26,7 @@ test('everything that can be said', async () => {
     ...['--countdown', '1.5', '--steps', 'a,b', '--steps', 'c', '--tag', 'x', '--tag', 'y, z', '--description', 'why'],
     ...['--option', 'a.size=5', '--option', 'a.words=some text', '--option', 'b.list=["x"]', '--option', 'b.eq=a=b'],
     ...['--input', '{"since": 3}', '--idempotency-key', 'k1', '--eta', '2030-01-31T18:30:00+02:00'],
+    ...['--depends-on', 'u1,u2', '--depends-on', 'u3', '--on-dependency-failure', 'run'],
   );
   expect(code).toBe(0);
   expect(gateway.calls[0]?.body).toEqual({
@@ -41,6 +42,8 @@ test('everything that can be said', async () => {
     options: { a: { size: 5, words: 'some text' }, b: { list: ['x'], eq: 'a=b' } },
     input: { since: 3 },
     idempotency_key: 'k1',
+    depends_on: ['u1', 'u2', 'u3'],
+    on_dependency_failure: 'run',
   });
 });
 
@@ -93,7 +96,9 @@ describe('usage errors end with 2 before anything is sent', () => {
     ['an eta that is none', ['.', '--eta', 'tomorrow'], 'Expected a time: 2030-01-31T18:30'],
     ['a day that is none', ['.', '--eta', '2030-02-30'], 'Expected a time'],
     ['a negative countdown', ['.', '--countdown', '-5'], 'Expected a number from 0'],
+    ['an eta in milliseconds', ['.', '--eta', '1893456000000'], 'can only be milliseconds: give Unix seconds'],
     ['an empty countdown', ['.', '--countdown', ''], 'Expected a number from 0'],
+    ['a wrong answer to failures', ['.', '--on-dependency-failure', 'skip'], 'Allowed choices are fail, run'],
     ['an option without a step', ['.', '--option', 'size=5'], 'Expected STEP.KEY=VALUE'],
     ['input that is no JSON', ['.', '--input', '{'], 'Expected a JSON object'],
     ['input that is no object', ['.', '--input', '[1]'], 'Expected a JSON object'],

@@ -28,6 +28,9 @@ describe('eta', () => {
   test.each([
     ['2030-01-31T18:30:00+02:00', '2030-01-31T16:30:00.000Z'],
     ['2030-01-31T18:30-0530', '2030-02-01T00:00:00.000Z'],
+    ['2030-01-31 18:30 +02', '2030-01-31T16:30:00.000Z'],
+    ['2030-01-31T18:30:00+0200', '2030-01-31T16:30:00.000Z'],
+    ['2001-01-01T00:00:00Z', '2001-01-01T00:00:00.000Z'],
     ['2030-01-31t18:30:00.123456z', '2030-01-31T18:30:00.123Z'],
     ['2028-02-29T00:00Z', '2028-02-29T00:00:00.000Z'],
     [' 1900000000.5 ', 1_900_000_000.5],
@@ -49,6 +52,11 @@ describe('eta', () => {
   ])('%p is none', (text) => {
     expect(() => parseEta(text)).toThrow('Expected a time');
   });
+});
+
+test('a number that can only be milliseconds is no eta', () => {
+  expect(parseEta('99999999999')).toBe(99_999_999_999);
+  expect(() => parseEta('1893456000000')).toThrow('That can only be milliseconds: give Unix seconds.');
 });
 
 describe('STEP.KEY=VALUE', () => {

@@ -1,13 +1,15 @@
 import { Option, type Command } from 'commander';
 import { isEnded, PRIORITIES, type Priority } from '#shared/domain/status';
+import { DEPENDENCY_FAILURES, type DependencyFailure } from '#shared/domain/turn/job-hold';
 import type { JsonObject } from '#shared/domain/json';
 import type { IngestRequest } from '../rest-client';
 import type { CliContext } from '../cli-context';
-import { parseEta } from '../arguments/eta';
+import { parseCountdown, parseEta } from '../arguments/eta';
 import { addAssignment, type StepOptions } from '../arguments/option-assignments';
-import { absoluteSource, addOne, addToList, numberFrom, parseInput } from '../arguments/values';
+import { absoluteSource, addOne, addToList, parseInput } from '../arguments/values';
 import { EXIT, exitCodeOf } from '../exit-codes';
 import { jobsView } from '../output/job-view';
+import { startSentence } from '../output/start-words';
 import type { Session } from '../session';
 import { addWaitOptions, waitForEnd, type WaitOptions, waits } from './wait-options';
 
@@ -17,6 +19,8 @@ interface StartOptions extends WaitOptions {
   readonly priority?: Priority;
   readonly eta?: string | number;
   readonly countdown?: number;
+  readonly dependsOn?: string[];
+  readonly onDependencyFailure?: DependencyFailure;
   readonly steps?: string[];
   readonly option?: StepOptions;
   readonly input?: JsonObject;
@@ -33,11 +37,10 @@ Examples:
   $ sluice ingest start . --steps filesystem --option filesystem.max_file_bytes=1000000
   $ sluice ingest start . --eta 2030-01-31T18:30   at half past six, local time
   $ sluice ingest start --pipeline example --countdown 10 --tag nightly
+  $ sluice ingest start . --depends-on ID,ID       once these jobs are completed
   $ id=$(sluice ingest start . -o ids)             the id alone, for scripts
 
 With --wait or --follow it ends as the job does: 0 completed, 5 failed, 6 cancelled, 7 out of patience.`;
-
-const TEN_YEARS_SECONDS = 10 * 366 * 86_400;
 
 export function addIngestStart(parent: Command, context: CliContext): void {
   const command = parent
@@ -48,7 +51,13 @@ export function addIngestStart(parent: Command, context: CliContext): void {
     .option('-p, --pipeline <name>', 'the pipeline (the gateway takes "repository" when left out)')
     .addOption(new Option('--priority <level>', 'which jobs go first').choices(PRIORITIES))
     .option('--eta <time>', 'start then: ISO 8601, local time when it has no offset, or Unix seconds', parseEta)
-    .option('--countdown <seconds>', 'start in so many seconds', numberFrom(0, TEN_YEARS_SECONDS))
+    .option('--countdown <seconds>', 'start in so many seconds; --eta goes before it', parseCountdown)
+    .option('--depends-on <ids>', 'start once these jobs are completed, separated by commas; again for more', addToList)
+    .addOption(
+      new Option('--on-dependency-failure <what>', 'what if one of them fails or is cancelled').choices(
+        DEPENDENCY_FAILURES,
+      ),
+    )
     .option('--steps <names>', 'run only these steps and what they need, separated by commas', addToList)
     .option('--option <step.key=value>', 'an option of a step, as JSON or text; again for more', addAssignment)
     .option('--input <json>', 'an object that is handed to the steps', parseInput)
@@ -69,7 +78,8 @@ async function start(session: Session, source: string | undefined, options: Star
   const job = await client.submit(requestOf(source, options, io.cwd));
   if (isWaiting) return exitCodeOf((await waitForEnd(session, job, options)).status);
   printer.one(job, jobsView(io.now()));
-  if (!isEnded(job.status)) printer.say(`Accepted. To see it go: sluice ingest status ${job.id} --watch`);
+  const said = ['Accepted.', startSentence(job, io.now()), `To see it go: sluice ingest status ${job.id} --watch`];
+  if (!isEnded(job.status)) printer.say(said.filter((words) => words !== null).join(' '));
   return EXIT.ok;
 }
 
@@ -82,6 +92,8 @@ function requestOf(source: string | undefined, options: StartOptions, cwd: strin
     priority: options.priority,
     eta: options.eta,
     countdown: options.countdown,
+    depends_on: options.dependsOn,
+    on_dependency_failure: options.onDependencyFailure,
     steps: options.steps,
     options: options.option,
     input: options.input,

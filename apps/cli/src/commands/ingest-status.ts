@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
+import type { JobView } from '#shared/contracts/job';
 import type { CliContext } from '../cli-context';
 import { exitCodeOf, EXIT } from '../exit-codes';
 import { jobsView } from '../output/job-view';
+import { startWords } from '../output/start-words';
+import { oneLine, percent } from '../output/words';
 import type { Session } from '../session';
 import { awaitEnd } from '../watching/await-end';
 import { sayWhatHelps } from './next-steps';
@@ -27,11 +30,26 @@ export function addIngestStatus(parent: Command, context: CliContext): void {
   );
 }
 
-async function showStatus({ io, client, printer }: Session, id: string): Promise<number> {
+async function showStatus(session: Session, id: string): Promise<number> {
+  const { io, client, printer } = session;
   const job = await client.job(id);
   printer.one(job, jobsView(io.now()));
+  if (printer.format === 'table' && startWords(job, io.now()) !== null) await sayWhatItNeeds(session, job);
   sayWhatHelps(printer, job);
   return EXIT.ok;
+}
+
+/** Of how many of the jobs that it needs it is asked how they stand. */
+const ASKED = 20;
+
+/** Which of the jobs that a held one needs have not ended well yet, and how they stand. */
+async function sayWhatItNeeds({ client, printer }: Session, { depends_on: ids }: JobView): Promise<void> {
+  const needed = await Promise.all(ids.slice(0, ASKED).map((id) => client.job(id).catch(() => null)));
+  const open = needed.filter((job) => job !== null).filter(({ status }) => status !== 'completed');
+  if (open.length > 0) {
+    const words = open.map(({ id, status, progress }) => `${oneLine(id)} (${status}, ${percent(progress)})`);
+    printer.say(`Not completed yet: ${words.join(', ')}`);
+  }
 }
 
 async function watchStatus(session: Session, id: string): Promise<number> {

@@ -3,6 +3,7 @@ import type { JobView } from '#shared/contracts/job';
 import { numberFrom } from '../arguments/values';
 import { UsageError } from '../exit-codes';
 import { jobsView } from '../output/job-view';
+import { startWords } from '../output/start-words';
 import type { Session } from '../session';
 import { awaitEnd, WaitedTooLong } from '../watching/await-end';
 import { sayWhatHelps } from './next-steps';
@@ -38,7 +39,8 @@ export function waits({ wait, follow, timeout }: WaitOptions): boolean {
  */
 export async function waitForEnd(session: Session, job: JobView, options: WaitOptions): Promise<JobView> {
   const { io, printer } = session;
-  printer.say(`Job ${job.id} is ${job.status}.`);
+  const start = startWords(job, io.now());
+  printer.say(`Job ${job.id} is ${job.status}${start === null ? '' : `: it ${start}`}.`);
   const detail = options.follow === true ? 'events' : 'none';
   try {
     const ended = await awaitEnd(session, job.id, { detail, timeoutSeconds: options.timeout ?? null });

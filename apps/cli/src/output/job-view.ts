@@ -1,8 +1,9 @@
 import type { JobView, StepView } from '#shared/contracts/job';
 import { colouredStatus } from './colours';
 import type { View } from './printer';
+import { namesOf, startOf } from './start-words';
 import type { Column } from './table';
-import { duration, localTime, oneLine, percent, retries, until } from './words';
+import { counted, duration, localTime, oneLine, percent, retries, until } from './words';
 
 /** Jobs, one a line; a single one with its steps. @param now milliseconds since 1970 */
 export function jobsView(now: number): View<JobView> {
@@ -14,7 +15,7 @@ export function jobsView(now: number): View<JobView> {
       { title: 'STATUS', cell: ({ status }, colours) => colouredStatus(status, colours) },
       { title: 'PROGRESS', align: 'right', cell: ({ progress }) => percent(progress) },
       { title: 'RETRIES', align: 'right', cell: (job) => retries(job.retry_count, maxRetries(job)) },
-      { title: 'NEXT RETRY', cell: (job) => until(nextRetry(job), now) },
+      { title: 'NEXT', cell: (job) => next(job, now) },
       { title: 'DURATION', align: 'right', cell: (job) => elapsed(job, now) },
       { title: 'CREATED', cell: ({ created_at }) => localTime(created_at) },
       { title: 'LAST ERROR', flexible: true, cell: lastErrorOfJob },
@@ -26,11 +27,13 @@ export function jobsView(now: number): View<JobView> {
         ['Source', oneLine([job.source, job.branch].filter((part) => part !== null).join(' @ '))],
         ['Status', `${colouredStatus(job.status, colours)}, ${percent(job.progress)}`],
         ['Priority', job.priority === 'default' ? '' : job.priority],
-        ['Starts', job.status === 'scheduled' && job.eta ? `${localTime(job.eta)} (${until(job.eta, now)})` : ''],
+        ['Starts', job.status === 'scheduled' && job.eta !== null ? startOf(job.eta, now) : ''],
+        ['After', job.depends_on.length > 0 ? afterWords(job) : ''],
         ['Tags', oneLine(job.tags.join(', '))],
         ['About', oneLine(job.description ?? '')],
         ['Created', localTime(job.created_at)],
         ['Duration', job.started_at === null ? '' : elapsed(job, now)],
+        ['Error', job.last_error === null || stepOfError(job) ? '' : colours.red(lastError(job))],
       ];
       const lines = facts
         .filter(([, fact]) => fact !== '')
@@ -54,14 +57,25 @@ const lastError = ({ last_error }: Pick<JobView, 'last_error'>): string =>
   last_error === null ? '-' : oneLine(`${last_error.kind}: ${last_error.message}`);
 
 /** With the step that it is of. */
-function lastErrorOfJob({ last_error, steps }: JobView): string {
-  const step = steps.find((each) => each.last_error?.at === last_error?.at);
-  return last_error === null || !step
-    ? lastError({ last_error })
-    : `${oneLine(step.name)}: ${lastError({ last_error })}`;
+function lastErrorOfJob(job: JobView): string {
+  const step = stepOfError(job);
+  return step ? `${oneLine(step.name)}: ${lastError(job)}` : lastError(job);
 }
 
+/** undefined: there was no error, or none of a step. */
+const stepOfError = ({ last_error, steps }: JobView): StepView | undefined =>
+  last_error === null ? undefined : steps.find((each) => each.last_error?.at === last_error.at);
+
 const maxRetries = (job: JobView): number => job.steps.reduce((sum, step) => sum + step.max_retries, 0);
+
+/** When it starts, or after how many others; when it goes on after an error. */
+function next(job: JobView, now: number): string {
+  if (job.status === 'waiting') return `after ${counted(job.depends_on.length, 'job')}`;
+  return until(job.status === 'scheduled' ? job.eta : nextRetry(job), now);
+}
+
+const afterWords = ({ depends_on: ids, on_dependency_failure: onFailure }: JobView): string =>
+  `${namesOf(ids)}${onFailure === 'run' ? ' (also when one fails or is cancelled)' : ''}`;
 
 /** The soonest of its steps'; null when none is in back-off. */
 function nextRetry(job: JobView): string | null {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { counted, countdown, duration, oneLine, percent, until } from './words';
+import { counted, countdown, duration, longDuration, oneLine, percent, until } from './words';
 import { anyText } from '../../../../test/support/any-text';
 
 test.each([
@@ -31,6 +31,18 @@ test('a countdown is in whole seconds, and its last second is 1', () => {
   expect(countdown('2030-01-31T12:00:00Z', now)).toBe('now');
   expect(countdown('2030-01-31T12:02:04.200Z', now)).toBe('in 2m 05s');
   expect(countdown(null, now)).toBe('');
+});
+
+test.each([
+  [0, '0 s'],
+  [1, '1 s'],
+  [5_000, '5 s'],
+  [59_001, '1 min 00 s'],
+  [199_200, '3 min 20 s'],
+  [3_600_000, '1 h 00 min'],
+  [360_000_000, '4 d 04 h'],
+])('in a sentence %p ms are %s', (ms, expected) => {
+  expect(longDuration(ms)).toBe(expected);
 });
 
 test('99.9 % is not yet 100 %', () => {

@@ -19,6 +19,15 @@ function pair(seconds: number, large: number, largeUnit: string, small: number, 
   return `${Math.floor(seconds / large)}${largeUnit} ${String(rest).padStart(2, '0')}${smallUnit}`;
 }
 
+/** For sentences, counted up: `5 s`, `3 min 20 s`, `1 h 02 min`, `3 d 04 h`. */
+export function longDuration(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return pair(seconds, 60, ' min', 1, ' s');
+  if (seconds < 86_400) return pair(seconds, 3_600, ' h', 60, ' min');
+  return pair(seconds, 86_400, ' d', 3_600, ' h');
+}
+
 export const percent = (value: number): string => `${Math.floor(value)} %`;
 
 export const retries = (count: number, max: number): string => `${count}/${max}`;

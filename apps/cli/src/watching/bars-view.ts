@@ -3,6 +3,7 @@ import type { JobView, StepView } from '#shared/contracts/job';
 import type { StepStatus } from '#shared/domain/status';
 import type { CliIo } from '../cli-io';
 import { colouredStatus, coloursFor, type Colours } from '../output/colours';
+import { type HeldJob, startWords } from '../output/start-words';
 import { countdown, oneLine, percent, retries } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
@@ -16,7 +17,8 @@ const BAR_WIDTH = 24;
 
 /**
  * One bar for each step of a job, on the terminal behind stderr. A line is made whenever the bars are drawn, some times a
- * second, so that what depends on the time goes on while nothing happens.
+ * second, so that what depends on the time goes on while nothing happens. Above them, for a job that is held, a line that
+ * says when it starts.
  */
 export class BarsView {
   private readonly colours: Colours;
@@ -24,12 +26,15 @@ export class BarsView {
   private readonly barOf = new Map<string, SingleBar>();
   private readonly stepOf = new Map<string, ShownStep>();
   private nameWidth = 0;
+  /** Only of a job that was held when it was first seen. */
+  private held: HeldJob | null = null;
 
   constructor(private readonly io: CliIo) {
     this.colours = coloursFor(io.stderr, io.env);
     this.bars = new MultiBar({
       stream: io.stderr,
-      format: (_options, _params, { name }: { name: string }) => this.lineOf(name),
+      format: (_options, _params, { name }: { name?: string }) =>
+        name === undefined ? this.headLine() : this.lineOf(name),
       hideCursor: true,
       linewrap: false,
       gracefulExit: false,
@@ -49,10 +54,15 @@ export class BarsView {
 
   private showAll(job: JobView): void {
     this.nameWidth = Math.max(...job.steps.map(({ name }) => name.length));
+    const isNew = this.barOf.size === 0 && startWords(job, this.io.now()) !== null;
+    if (this.held || isNew) this.held = job;
+    if (isNew) this.bars.create(100, 0, {});
     for (const step of job.steps) this.showStep(step);
   }
 
   private showEvent(event: JobEvent): void {
+    const { held } = this;
+    if (held) this.held = { ...held, status: event.job_status ?? held.status, eta: event.eta ?? held.eta };
     const before = event.step === undefined ? undefined : this.stepOf.get(event.step);
     if (!before) return;
     this.showStep({
@@ -72,6 +82,14 @@ export class BarsView {
     const bar = this.barOf.get(step.name);
     if (bar) bar.update(step.progress, payload);
     else this.barOf.set(step.name, this.bars.create(100, step.progress, payload));
+  }
+
+  private headLine(): string {
+    const { held, colours, io } = this;
+    if (!held) return '';
+    const room = (io.stderr.columns ?? 80) - held.status.length - 2;
+    const words = startWords(held, io.now())?.slice(0, room);
+    return `${colouredStatus(held.status, colours)}${words === undefined ? '' : `  ${words}`}`;
   }
 
   private lineOf(name: string): string {

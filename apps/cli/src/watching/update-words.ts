@@ -1,5 +1,6 @@
 import type { JobView, StepView } from '#shared/contracts/job';
 import { colouredStatus, type Colours } from '../output/colours';
+import { startOf, startWords } from '../output/start-words';
 import { clockTime, oneLine, percent, retries, until } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
@@ -9,9 +10,10 @@ export function describeUpdate(update: JobUpdate, colours: Colours, now: number)
   if (update.type === 'event') return describeEvent(update, colours, now);
   const { job } = update;
   const at = clockTime(new Date(now).toISOString());
-  const line = `${at}  ${oneLine(job.pipeline)} ${colouredStatus(job.status, colours)} ${percent(job.progress)}`;
+  const line = `${at}  ${oneLine(job.pipeline)} ${colouredStatus(job.status, colours)}`;
+  const start = startWords(job, now);
   return [
-    line,
+    start === null ? `${line} ${percent(job.progress)}` : `${line}, ${start}`,
     ...stepsWithNews(job).map((step) => `${' '.repeat(at.length)}  ${describeStep(step, colours, now)}`),
   ].join('\n');
 }
@@ -39,11 +41,11 @@ function describeEvent(event: JobEvent, colours: Colours, now: number): string {
   if (event.progress !== undefined) parts.push(percent(event.progress));
   if (event.event === 'step.started' && (event.attempt ?? 1) > 1) parts.push(`attempt ${event.attempt}`);
   if (event.event === 'step.retrying') parts.push(retryWords(event, now));
-  if (event.eta !== undefined) parts.push(`at ${event.eta}`);
+  if (event.event === 'job.scheduled' && event.eta !== undefined) parts.push(`starts ${startOf(event.eta, now)}`);
   const { last_error: fault, message } = event;
   if (fault) parts.push(colours.red(oneLine(`${fault.kind}: ${fault.message}`)));
   else if (message) parts.push(colours.dim(oneLine(message)));
-  return parts.join('  ');
+  return parts.join('  ').trimEnd();
 }
 
 const retryWords = (event: JobEvent, now: number): string =>

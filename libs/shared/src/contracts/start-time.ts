@@ -6,7 +6,7 @@ const ISO = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9
 const EXPECTED = 'expected ISO 8601 with an offset or Z, like 2030-01-31T08:00:00Z';
 
 /** From here on a number of seconds is past the year 5138: whoever sends it counts in milliseconds, or finer. */
-const MILLISECONDS_FROM = 1e11;
+export const MILLISECONDS_FROM = 1e11;
 /** 0001-01-01T00:00:00Z: what Postgres and JavaScript write in the same way begins here. */
 const FIRST_SECOND = -62_135_596_800;
 const YEARS_AHEAD = 10;
