@@ -49,6 +49,8 @@ export class SimWorld implements Surroundings {
   /** What the next handlers to begin are to do. */
   private readonly told: Behaviour[] = [];
   private readonly killers = new Set<string>();
+  /** Also when things have calmed down: the last crash of one may be recorded after that. */
+  private readonly everKillers = new Set<string>();
   private wordsToLose = 0;
   private isCalm = false;
 
@@ -68,7 +70,7 @@ export class SimWorld implements Surroundings {
   }
 
   kills(jobId: string, idx: number): boolean {
-    return this.killers.has(`${jobId}:${idx}`);
+    return this.everKillers.has(`${jobId}:${idx}`);
   }
 
   busLatencyMs(): number {
@@ -184,7 +186,10 @@ export class SimWorld implements Surroundings {
     this.point('begun', { process, jobId, message: delivery.handed.message });
     const key = `${jobId}:${idx}`;
     const behaviour = this.killers.has(key) ? 'kill' : (this.told.shift() ?? 'complete');
-    if (behaviour === 'kill') this.killers.add(key);
+    if (behaviour === 'kill') {
+      this.killers.add(key);
+      this.everKillers.add(key);
+    }
     return behaviour;
   }
 
