@@ -4,8 +4,9 @@ import { parseArgs } from 'node:util';
 import { endLoad } from './load.mjs';
 import { measureMainJob, printMainJob, profileMainJob } from './main-job.mjs';
 import { measureRetries, printRetries } from './retries.mjs';
+import { measureSchedules, printSchedules } from './schedules.mjs';
 
-const HELP = `npm run bench -- [main | retries ...] [options]      all of them when none is named
+const HELP = `npm run bench -- [main | retries | schedules ...] [options]      all of them when none is named
 main: throughput and latency of jobs that do nothing
   --jobs N         jobs of each throughput run; default 20000
   --runs N         throughput runs, after a warm-up; default 5
@@ -17,17 +18,25 @@ retries: how late retries begin, and what steps in back-off do to fresh jobs
   --flaky-rate N   the same, so many a second, for --seconds; default 100
   --waiting N      steps in back-off; default 10000
   --fresh N        fresh jobs of each run beside them; default 10000
+schedules: how late delayed jobs start, whatever is held; a burst of them; the scheduler's memory
+  --delayed N      jobs of each round, due at random moments; default 10000
+  --over N         seconds over which they are due; default 20
+  --rounds N       rounds under each condition, after a short one; default 3
+  --held A,B,…     further jobs held far in the future, a stack of its own for each; default 0,200000,1000000
+  --burst N        jobs due at one moment; default 50000
 all
   --concurrency N  slots of the one worker process; default 400`;
 
 const DEFAULTS = {
   ...{ jobs: 20_000, runs: 5, rate: 200, seconds: 20, concurrency: 400 },
   ...{ flaky: 5_000, 'flaky-rate': 100, waiting: 10_000, fresh: 10_000 },
+  ...{ delayed: 10_000, over: 20, rounds: 3, burst: 50_000 },
 };
 
 const BENCHES = {
   main: { measure: measureMainJob, print: printMainJob },
   retries: { measure: measureRetries, print: printRetries },
+  schedules: { measure: measureSchedules, print: printSchedules },
 };
 
 function refuse(words) {
@@ -39,6 +48,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     ...Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' }])),
+    held: { type: 'string', default: '0,200000,1000000' },
     profile: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -55,8 +65,11 @@ const numbers = Object.fromEntries(
     return [name, number];
   }),
 );
+const held = values.held.split(',').map(Number);
+if (held[0] !== 0 || !held.every((count) => Number.isInteger(count) && count >= 0))
+  refuse(`--held: expected whole numbers separated by commas, the first of them 0, found ${values.held}`);
 for (const name of positionals) if (!Object.hasOwn(BENCHES, name)) refuse(`there is no bench called ${name}`);
-const options = { ...numbers, flakyRate: numbers['flaky-rate'], freshJobs: numbers.fresh };
+const options = { ...numbers, flakyRate: numbers['flaky-rate'], freshJobs: numbers.fresh, held };
 
 await mkdir(new URL('./results/', import.meta.url), { recursive: true });
 for (const name of positionals.length > 0 ? positionals : Object.keys(BENCHES)) {

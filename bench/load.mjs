@@ -69,12 +69,13 @@ export async function markNow(database) {
   return rows[0].mark;
 }
 
-/** Submits so many jobs by the batch call, two batches at once. */
+/** Submits so many jobs by the batch call, two batches at once. @param job the same for all, or what makes each */
 export async function submitBatches(stack, count, job) {
   const batches = Array.from({ length: Math.ceil(count / BATCH) }, (_, i) => Math.min(BATCH, count - i * BATCH));
+  const make = typeof job === 'function' ? job : () => job;
   const submit = async () => {
     for (let size = batches.pop(); size !== undefined; size = batches.pop()) {
-      await post(`${stack.url}/v1/ingest/batch`, { jobs: Array.from({ length: size }, () => job) });
+      await post(`${stack.url}/v1/ingest/batch`, { jobs: Array.from({ length: size }, make) });
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, submit));

@@ -37,6 +37,12 @@ export function cpuSeconds(pid) {
   return ticks / TICKS_PER_SECOND;
 }
 
+/** The memory that the process holds now, in MB. */
+export function memoryMb(pid) {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) / 1024;
+}
+
 /** The most memory that the process has held at once, in MB; of a family, of its largest. */
 export function peakMemoryMb(pid) {
   return Math.max(

@@ -1,6 +1,6 @@
 import { claimStep } from '#shared/domain/turn/claim';
 import { cancelJob } from '#shared/domain/turn/cancel';
-import { DueJobs, type ReleasedJob } from '#shared/store/jobs/due-jobs';
+import { DueJobs, type DueLook, type ReleasedJob } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { pipelineOf, set, stepNamed } from '../support/drafts';
@@ -14,7 +14,7 @@ let pipeline: StoredPipeline;
 
 beforeAll(async () => {
   stage = await openStage();
-  due = new DueJobs(await stage.connect(2));
+  due = new DueJobs(await stage.connect(2), { remembers: false });
   pipeline = await stage.save(pipelineOf([stepNamed('a'), stepNamed('b', { needs: ['a'] }), stepNamed('c')]));
 });
 afterAll(async () => {
@@ -33,7 +33,15 @@ async function putHeld(seconds: number): Promise<string> {
   return id;
 }
 
-const ids = (jobs: ReleasedJob[]): string[] => jobs.map((job) => job.id);
+async function dueAtOf(id: string): Promise<number | undefined> {
+  const query = 'SELECT (extract(epoch FROM due_at) * 1000000)::float8 AS due FROM jobs WHERE id = $1';
+  return (await stage.server.query<{ due: number }>(query, [id]))[0]?.due;
+}
+
+const ids = ({ jobs }: DueLook): string[] => jobs.map((job) => job.id);
+
+/** In how many milliseconds after a look the next job is due. */
+const nextInMs = ({ next, now }: DueLook): number | null => (next === null ? null : (next - now) / 1_000);
 
 /** A scheduler must not need the memory for five hundred of them, nor hold their locks while it takes them. */
 it('leaves large inputs to whoever runs the job', async () => {
@@ -52,11 +60,19 @@ describe('DueJobs.release', () => {
   it('releases what is due, with all that its first turns need, and leaves the rest', async () => {
     const [past, future] = [await putHeld(-1), await putHeld(3_600)];
     const before = await stage.read(future);
-    const released = await due.release(100);
+    const dueAt = await dueAtOf(past);
+    const look = await due.release(100);
     const { fields, versions } = await stage.read(past);
-    expect(released).toEqual([
+    expect(look).toEqual({
+      now: fields.dispatchedAt,
+      next: await dueAtOf(future),
+      isFull: false,
+      isBlocked: false,
+      jobs: expect.any(Array) as unknown,
+    });
+    expect(look.jobs).toEqual([
       {
-        ...{ id: past, pipelineHash: pipeline.hash, priority: 'default', version: 2, opened: set(0, 2) },
+        ...{ id: past, pipelineHash: pipeline.hash, priority: 'default', version: 2, opened: set(0, 2), dueAt },
         releasedAt: fields.dispatchedAt,
         ...{ run: 1, status: 'pending' },
         data: {
@@ -69,24 +85,27 @@ describe('DueJobs.release', () => {
     expect(versions.due_at).toBeNull();
     expect(versions.queued_at?.getTime()).toBe(Math.floor((fields.dispatchedAt ?? 0) / 1_000));
     expect(await stage.read(future)).toEqual(before);
-    expect(await due.release(100)).toEqual([]);
+    expect((await due.release(100)).jobs).toEqual([]);
     await stage.server.query('UPDATE jobs SET due_at = NULL WHERE id = $1', [future]);
   });
 
   it('releases nothing before its time, and each soon after it', async () => {
     const waiting = new Map<string, number>();
-    for (const seconds of [0.05, 0.1, 0.15, 0.2, 0.25]) waiting.set(await putHeld(seconds), 0);
-    const query = 'SELECT id, (extract(epoch FROM due_at) * 1000000)::float8 AS due FROM jobs WHERE due_at IS NOT NULL';
-    for (const row of await stage.server.query<{ id: string; due: number }>(query)) waiting.set(row.id, row.due);
-    expect(await due.nextInMs()).toBeLessThanOrEqual(60);
+    for (const seconds of [0.05, 0.1, 0.15, 0.2, 0.25]) {
+      const id = await putHeld(seconds);
+      waiting.set(id, (await dueAtOf(id)) ?? Infinity);
+    }
     const released: ReleasedJob[] = [];
+    let look = await due.release(100);
     await until(async () => {
-      released.push(...(await due.release(100)));
-      return released.length === waiting.size;
+      released.push(...look.jobs);
+      const left = [...waiting].filter(([id]) => !released.some((job) => job.id === id));
+      expect(look.next).toBe(left.length === 0 ? null : Math.min(...left.map(([, dueAt]) => dueAt)));
+      if (left.length > 0) look = await due.release(100);
+      return left.length === 0;
     });
-    expect(new Set(ids(released))).toEqual(new Set(waiting.keys()));
+    expect(released).toHaveLength(waiting.size);
     for (const job of released) expect(job.releasedAt).toBeGreaterThanOrEqual(waiting.get(job.id) ?? Infinity);
-    expect(await due.nextInMs()).toBeNull();
   });
 
   it('takes the longest due first, no more than it is asked for', async () => {
@@ -104,8 +123,7 @@ describe('DueJobs.release', () => {
     await Promise.all(
       releasers.map(async (releaser) => {
         for (;;) {
-          const jobs = await releaser.release(7);
-          released.push(...ids(jobs));
+          released.push(...ids(await releaser.release(7)));
           if (released.length >= held.length) return;
         }
       }),
@@ -132,7 +150,7 @@ describe('DueJobs.release', () => {
     const transactions = new JobTransactions(await stage.connect(2), stage.pipelines);
     for (let round = 0; round < 30; round += 1) {
       const id = await putHeld(-1);
-      const [released, cancel] = await Promise.all([
+      const [{ jobs: released }, cancel] = await Promise.all([
         due.release(10),
         transactions.run({ jobId: id, apply: (draft) => cancelJob(draft) }),
       ]);
@@ -165,16 +183,77 @@ describe('DueJobs.release', () => {
   });
 });
 
-describe('DueJobs.nextInMs', () => {
-  it('is the time until the next job is due, less than nothing when one is overdue, null when none is held', async () => {
-    expect(await due.nextInMs()).toBeNull();
-    const later = await putHeld(60);
-    const inMs = await due.nextInMs();
-    expect(inMs).toBeGreaterThan(50_000);
-    expect(inMs).toBeLessThanOrEqual(60_000);
-    await putHeld(-2);
-    expect(await due.nextInMs()).toBeLessThanOrEqual(-2_000);
-    await due.release(10);
-    await stage.server.query('UPDATE jobs SET due_at = NULL WHERE id = $1', [later]);
+describe('what a look says of what it leaves', () => {
+  const tidy = (): Promise<unknown> => stage.server.query('UPDATE jobs SET due_at = NULL WHERE due_at IS NOT NULL');
+  afterEach(tidy);
+
+  it('is when the next job is due, in the same round trip as the release; null when none is held', async () => {
+    expect(await due.release(10)).toMatchObject({ jobs: [], next: null, isFull: false, isBlocked: false });
+    const soon = await putHeld(60);
+    await putHeld(3_600);
+    const overdue = await putHeld(-2);
+    const look = await due.release(10);
+    expect(ids(look)).toEqual([overdue]);
+    expect(look.next).toBe(await dueAtOf(soon));
+    expect(nextInMs(look)).toBeGreaterThan(50_000);
+    expect(nextInMs(look)).toBeLessThanOrEqual(60_000);
+  });
+
+  it('is that there may be more when it took as many as it might', async () => {
+    for (const seconds of [-3, -2, -1]) await putHeld(seconds);
+    expect(await due.release(2)).toMatchObject({ isFull: true, isBlocked: false, next: null });
+    expect(await due.release(2)).toMatchObject({ isFull: false, isBlocked: false, next: null });
+  });
+
+  it('is that somebody else has locked a job that is due: the next one after it is no reason to look at once', async () => {
+    const [locked, later] = [await putHeld(-1), await putHeld(60)];
+    const holder = await holdJob(stage.server, locked);
+    const blocked = await due.release(10);
+    expect(blocked).toMatchObject({ jobs: [], isFull: false, isBlocked: true, next: await dueAtOf(later) });
+    await holder.commit();
+    const look = await due.release(10);
+    expect([ids(look), look.isBlocked]).toEqual([[locked], false]);
+  });
+});
+
+describe('DueJobs that remember', () => {
+  const remembering = async (): Promise<DueJobs> => new DueJobs(await stage.connect(1), { remembers: true });
+
+  it('release all that they would without, each batch after the one before', async () => {
+    const held: string[] = [];
+    for (let job = 0; job < 25; job += 1) held.push(await putHeld(-100 + job));
+    const releaser = await remembering();
+    const released: string[] = [];
+    for (let batch = 0; batch < 4; batch += 1) released.push(...ids(await releaser.release(8)));
+    expect(released.sort()).toEqual(held.sort());
+    const soon = await putHeld(0.05);
+    await until(async () => ids(await releaser.release(8)).includes(soon));
+    await releaser.close();
+  });
+
+  it('leave a job that shows up long after it was due to those that do not', async () => {
+    const releaser = await remembering();
+    await releaser.release(8);
+    const [late, lately] = [await putHeld(-30), await putHeld(-0.5)];
+    expect(ids(await releaser.release(8))).toEqual([lately]);
+    expect(ids(await due.release(8))).toEqual([late]);
+    await releaser.close();
+  });
+
+  it('keep a locked job in sight until it is let go of, however long that takes', async () => {
+    const releaser = await remembering();
+    await releaser.release(8);
+    const locked = await putHeld(-0.8);
+    const dueAt = (await dueAtOf(locked)) ?? 0;
+    const holder = await holdJob(stage.server, locked);
+    // What lies so far back would be passed over, were it not for the lock.
+    await until(async () => {
+      const { isBlocked, now } = await releaser.release(8);
+      expect(isBlocked).toBe(true);
+      return now - dueAt > 1_100_000;
+    });
+    await holder.commit();
+    expect(ids(await releaser.release(8))).toEqual([locked]);
+    await releaser.close();
   });
 });

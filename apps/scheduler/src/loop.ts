@@ -69,6 +69,8 @@ export class Loop {
     this.woken = false;
     // Spread, so that several schedulers do not look at the same instant. A time that a round has asked for is kept.
     const isAskedFor = this.failures === 0 && pauseMs < this.options.longestPauseMs;
-    this.timer = setTimeout(() => this.wake(), isAskedFor ? pauseMs : pauseMs * (0.9 + 0.2 * Math.random()));
+    // Node cuts off fractions of milliseconds: a look before the time would be for nothing.
+    const waitMs = isAskedFor ? Math.ceil(pauseMs) : pauseMs * (0.9 + 0.2 * Math.random());
+    this.timer = setTimeout(() => this.wake(), waitMs);
   }
 }

@@ -4,7 +4,7 @@ import { dependantsWaker } from '#shared/bus/scheduler-wake';
 import { listen } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
-import { SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
+import { dueOfWake, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
@@ -22,6 +22,7 @@ import { CancelFinish } from './cancel-finish';
 import { DeadLetterMirror } from './dead-letter-mirror';
 import { DependantRelease } from './dependant-release';
 import { DelayedJobRelease } from './delayed-job-release';
+import { Lateness } from './lateness';
 import { Loop } from './loop';
 import { LostStepMender } from './lost-step-mender';
 import { RetryRelease } from './retry-release';
@@ -37,12 +38,13 @@ const GONE_WORKERS_MS = 3_600_000;
 /** The scheduler's loops, put together. Any number of schedulers may run; none is the leader. */
 export class Scheduler {
   private readonly loops: Loop[];
+  private readonly delayed: DelayedJobRelease;
   private readonly releases: Loop[];
   private readonly mirror: Loop;
   private readonly dependants: Loop;
   private readonly publisher: Publisher;
   private readonly transactions: JobTransactions;
-  private readonly due: DueJobs;
+  private readonly due: readonly DueJobs[];
   private readonly stopping = new AbortController();
   private unlisten: () => void = () => undefined;
 
@@ -59,11 +61,12 @@ export class Scheduler {
     const { queues } = catalog;
     const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
     this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus) });
-    this.due = new DueJobs(database);
+    const [due, all] = [new DueJobs(database, { remembers: true }), new DueJobs(database, { remembers: false })];
+    this.due = [due, all];
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));
     const { transactions } = this;
-    const delayed = new DelayedJobRelease(this.due, pipelines, dispatch, log);
+    this.delayed = new DelayedJobRelease({ due, all, pipelines, dispatch, lateness: new Lateness(log), log });
     const retries = new RetryRelease(stuck, transactions, dispatch, log);
     const cancels = new CancelFinish({
       ...{ bus, cancels: new Cancels(database), transactions, log },
@@ -76,7 +79,7 @@ export class Scheduler {
     const loop = (name: string, runOnce: () => Promise<number>, longestPauseMs: number): Loop =>
       new Loop({ name, runOnce, longestPauseMs, log });
     this.releases = [
-      loop('delayed-job-release', () => delayed.runOnce(), TICK_MS),
+      loop('delayed-job-release', () => this.delayed.runOnce(), TICK_MS),
       loop('retry-release', () => retries.runOnce(), TICK_MS),
       loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
     ];
@@ -90,6 +93,7 @@ export class Scheduler {
       ...this.releases,
       this.mirror,
       this.dependants,
+      loop('late-commits', () => this.delayed.runThrough(), TICK_MS),
       loop('lost-step-mender', () => mender.runOnce(), lookMs),
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
       loop('pools', () => savePools(database, catalog.pools).then(() => DAY_MS), TICK_MS),
@@ -100,10 +104,17 @@ export class Scheduler {
   /** Resolves when the loops turn: once Postgres can be reached. */
   async start(): Promise<void> {
     if (!(await connectWhenUp(this.database, this.context.log, this.stopping.signal))) return;
-    const all = [...this.releases, this.mirror, this.dependants];
-    this.unlisten = listen(this.bus, SCHEDULER_WAKE, (what) => {
-      for (const loop of what === WAKE_FOR_DEPENDANTS ? [this.dependants] : all) loop.wake();
-    });
+    const wakeAll = (): void => [...this.releases, this.mirror, this.dependants].forEach((each) => each.wake());
+    const stopping = [
+      listen(this.bus, SCHEDULER_WAKE, (said) => {
+        const dueMs = dueOfWake(said);
+        if (said === WAKE_FOR_DEPENDANTS) this.dependants.wake();
+        else if (dueMs === null) wakeAll();
+        else if (this.delayed.isBeforeNextLook(dueMs * 1_000)) this.releases[0]?.wake();
+      }),
+      this.bus.onConnect(wakeAll),
+    ];
+    this.unlisten = () => stopping.forEach((stop) => stop());
     for (const loop of this.loops) loop.start();
   }
 
@@ -118,6 +129,6 @@ export class Scheduler {
     await Promise.all(this.loops.map((loop) => loop.stop()));
     await this.publisher.drain(1_000);
     await this.transactions.close();
-    await this.due.close();
+    for (const due of this.due) await due.close();
   }
 }

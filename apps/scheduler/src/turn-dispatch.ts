@@ -31,6 +31,11 @@ export class TurnDispatch {
     private readonly publisher: TurnPublisher,
   ) {}
 
+  /** Whether what is sent now may arrive. */
+  get isConnected(): boolean {
+    return this.bus.isConnected && !this.bus.isStalled;
+  }
+
   /** Resolves to how many were stored. Never rejects. */
   async send({ jobId, run, priority, pipeline, steps, at, read, askedAtMs, data }: Dispatch): Promise<number> {
     const outcomes = await Promise.all(

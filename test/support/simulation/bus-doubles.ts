@@ -13,6 +13,13 @@ export class SimBus {
     readonly process: SimProcess,
   ) {}
 
+  readonly isConnected = true;
+  readonly isStalled = false;
+
+  onConnect(): () => void {
+    return () => undefined;
+  }
+
   /** For the sweep's looks at the stream. */
   async jetStream(): Promise<object> {
     const { jetStream } = this.world;

@@ -5,7 +5,7 @@ import type { Micros, StepRow } from '#shared/domain/turn/job-draft';
 import { GroupCommit } from '#shared/store/group-commit';
 import type { CancelLook, LookPosition } from '#shared/store/jobs/cancels';
 import type { UntoldJob } from '#shared/store/jobs/dependants';
-import type { ReleasedJob } from '#shared/store/jobs/due-jobs';
+import type { DueLook, ReleasedJob } from '#shared/store/jobs/due-jobs';
 import type { Applied, JobCommand } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import type { ActiveJob, StepName, SweepPosition } from '#shared/store/jobs/stuck-steps';
@@ -265,22 +265,21 @@ export class SimDependants {
 export class SimDueJobs {
   constructor(private readonly session: SimSession) {}
 
-  release(limit: number): Promise<ReleasedJob[]> {
-    return this.session.write('committed', null, () =>
-      this.session.world.postgres.release(limit).map(({ id, pipeline, data, stored: { fields } }) => ({
-        ...{ id, pipelineHash: pipeline.hash, priority: fields.priority, version: fields.version },
-        ...{ run: fields.run, status: fields.status === 'waiting' ? ('waiting' as const) : ('pending' as const) },
-        ...{ opened: fields.open, releasedAt: fields.dispatchedAt ?? 0, data },
-      })),
-    );
-  }
-
-  nextInMs(): Promise<number | null> {
-    return this.session.read(() => {
+  release(limit: number): Promise<DueLook> {
+    return this.session.write('committed', null, () => {
       const { postgres } = this.session.world;
+      const now = postgres.now();
+      const jobs = postgres.release(limit).map(({ id, pipeline, data, eta, stored: { fields } }): ReleasedJob => {
+        const releasedAt = fields.dispatchedAt ?? now;
+        return {
+          ...{ id, pipelineHash: pipeline.hash, priority: fields.priority, version: fields.version },
+          ...{ run: fields.run, status: fields.status === 'waiting' ? 'waiting' : 'pending' },
+          ...{ opened: fields.open, releasedAt, dueAt: eta ?? releasedAt, data },
+        };
+      });
       const held = [...postgres.jobs.values()].filter(({ stored }) => stored.fields.status === 'scheduled');
-      const next = Math.min(...held.map(({ eta }) => eta ?? Infinity));
-      return held.length === 0 ? null : (next - postgres.now()) / 1_000;
+      const next = Math.min(...held.map(({ eta }) => eta ?? Infinity).filter((eta) => eta > now));
+      return { jobs, now, next: next === Infinity ? null : next, isFull: jobs.length === limit, isBlocked: false };
     });
   }
 

@@ -3,7 +3,7 @@ import type { NatsBus } from '#shared/bus/nats-bus';
 import { notify } from '#shared/bus/signals';
 import type { JobView } from '#shared/contracts/job';
 import type { LiveEvent, LiveEventBatch } from '#shared/contracts/live-event';
-import { SCHEDULER_WAKE } from '#shared/contracts/subjects';
+import { SCHEDULER_WAKE, wakeForDue } from '#shared/contracts/subjects';
 import type { NewJob } from '#shared/domain/new-job';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { eventOfHold } from './change-announcer';
@@ -36,8 +36,16 @@ export class JobAnnouncer {
       for (const turn of openingTurns(job, pipeline, dispatchedAt, askedAtMs)) this.turns.send(turn);
     }
     for (const each of stored) publishEvents(this.bus, each.job.id, JSON.stringify(newsOf(each)));
-    if (stored.some(({ dispatchedAt }) => dispatchedAt === null)) notify(this.bus, SCHEDULER_WAKE);
+    const held = stored.filter(({ dispatchedAt }) => dispatchedAt === null);
+    if (held.length > 0) notify(this.bus, SCHEDULER_WAKE, wakeFor(held));
   }
+}
+
+/** A scheduler that looks before the first of them is due has nothing to wake up for. */
+function wakeFor(held: readonly StoredJob[]): string {
+  const etas = held.flatMap(({ view }) => (view.status === 'scheduled' && view.eta !== null ? [view.eta] : []));
+  const [first] = etas.sort();
+  return first !== undefined && etas.length === held.length ? wakeForDue(first) : '';
 }
 
 function newsOf({ view }: StoredJob): LiveEventBatch {

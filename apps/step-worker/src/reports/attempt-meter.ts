@@ -1,4 +1,5 @@
 import type { Measured } from '#shared/domain/turn/end-attempt';
+import type { Micros } from '#shared/domain/turn/job-draft';
 import type { DatabaseClock } from '../lease/database-clock';
 
 /** Asking the system costs more than a small step does, so its answers are kept for so long. */
@@ -24,9 +25,12 @@ export class AttemptMeter {
 
   constructor(private readonly clock: DatabaseClock) {}
 
-  /** Starts measuring; `end` gives the figures when the attempt has ended. */
-  start(): { readonly startedAt: number; readonly end: () => Measured } {
-    const startedAt = this.clock.now();
+  /**
+   * Starts measuring; `end` gives the figures when the attempt has ended.
+   * @param openedAt the database's time at which the attempt's turn was handed out
+   */
+  start(openedAt: Micros): { readonly startedAt: number; readonly end: () => Measured } {
+    const startedAt = this.clock.nowAfter(openedAt);
     const startedAtMs = performance.now();
     const cpuBefore = this.cpu(startedAtMs);
     const memoryBefore = this.memory();

@@ -57,7 +57,7 @@ class Bench {
         read: async (_: string, __: unknown, of: bigint) => (this.asked.push(of), this.read()),
       } as unknown as WorkDataReader,
       lease,
-      meter: { start: () => ({ startedAt: MEASURED.startedAt, end: () => MEASURED }) } as AttemptMeter,
+      meter: { start: () => ({ startedAt: MEASURED.startedAt, end: () => MEASURED }) } as unknown as AttemptMeter,
       recorder: { of: () => ({ progress: () => undefined, log: () => undefined }) } as unknown as ProgressRecorder,
       settlement: { began: (turn: ActiveTurn) => this.began.push(turn.key) } as unknown as TurnSettlement,
       slots: new TurnSlots(0),

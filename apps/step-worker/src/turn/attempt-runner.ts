@@ -54,7 +54,7 @@ export class AttemptRunner {
     const step = pipeline.definition.steps[current.idx];
     if (!step) throw new RangeError(`pipeline ${pipeline.definition.name} has no step ${current.idx}`);
     const data = this.dataOf(turn, pipeline, current.idx) ?? (await this.readData(turn, pipeline, current.idx));
-    const { startedAt, end } = this.deps.meter.start();
+    const { startedAt, end } = this.deps.meter.start(turn.message.at);
     // Reading takes time: the lease may have been lost, or the job cancelled, since the begin was granted.
     const { grantedBy } = current;
     const isGranted = grantedBy === this.deps.lease.current && grantedBy.isValid();

@@ -36,6 +36,13 @@ export const ALL_EVENTS = 'sluice.events.*';
 export const SCHEDULER_WAKE = 'sluice.wake.scheduler';
 /** What it says when only dependants of jobs have to be told something; otherwise nothing. */
 export const WAKE_FOR_DEPENDANTS = 'dependants';
+/** What it says when only jobs were stored that are held until a time: the first of these, ISO 8601. */
+export const wakeForDue = (first: string): string => `due ${first}`;
+/** That time in milliseconds since 1970; null when something else is said. */
+export function dueOfWake(said: string): number | null {
+  const ms = said.startsWith('due ') ? Date.parse(said.slice(4)) : NaN;
+  return Number.isNaN(ms) ? null : ms;
+}
 /** A cancelled job and its run, to all workers; each answers once it runs nothing of it. */
 export const CANCEL_BROADCAST = 'sluice.cancel';
 /** Request: the metrics service's `resource_status`. */
