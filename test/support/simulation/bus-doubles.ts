@@ -234,18 +234,18 @@ export class SimDelivery implements Delivery {
 }
 
 /** Core NATS: whoever listens hears of it, unless the word is lost. */
-export function notify(bus: SimBus, subject: string): boolean {
+export function notify(bus: SimBus, subject: string, payload = ''): boolean {
   const { world, process } = bus;
   if (subject === CANCEL_BROADCAST && world.losesWord()) return true;
   world.time.go(process, () => {
     for (const { listener, handler } of world.listeners.get(subject) ?? []) {
-      world.time.after(world.busLatencyMs(), listener, handler);
+      world.time.after(world.busLatencyMs(), listener, () => handler(payload));
     }
   });
   return true;
 }
 
-export function listen(bus: SimBus, subject: string, handler: () => void): () => void {
+export function listen(bus: SimBus, subject: string, handler: (payload: string) => void): () => void {
   const { world, process } = bus;
   const all = world.listeners.get(subject) ?? new Set();
   world.listeners.set(subject, all);

@@ -28,7 +28,7 @@ export interface Surroundings {
   /** The slots of each worker. */
   readonly slots: Map<SimProcess, Puller & { readonly busy: number }>;
   /** Who listens to what is only said, by subject. */
-  readonly listeners: Map<string, Set<{ readonly listener: SimProcess; readonly handler: () => void }>>;
+  readonly listeners: Map<string, Set<{ readonly listener: SimProcess; readonly handler: (payload: string) => void }>>;
   /** Tells that something has come to a point: the plan may have something for it. */
   point(on: Point, circumstance: Circumstance): void;
   /** Whether the plan has this for the process; once. */

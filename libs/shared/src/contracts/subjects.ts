@@ -43,6 +43,7 @@ export function dueOfWake(said: string): number | null {
   const ms = said.startsWith('due ') ? Date.parse(said.slice(4)) : NaN;
   return Number.isNaN(ms) ? null : ms;
 }
+
 /** A cancelled job and its run, to all workers; each answers once it runs nothing of it. */
 export const CANCEL_BROADCAST = 'sluice.cancel';
 /** Request: the metrics service's `resource_status`. */
