@@ -4,6 +4,7 @@ import { withClient } from '#shared/store/database';
 import { NOTE_TOLD, TO_TELL, UNTOLD } from '#shared/store/jobs/dependants';
 import { READ_DEPENDENCIES, WRITE_DEPENDENCIES } from '#shared/store/jobs/dependency-writes';
 import { LOCK_JOBS, READ_STEPS, WRITE_DRAFTS } from '#shared/store/jobs/draft-statements';
+import { DUE_SETTINGS, RELEASE_DUE } from '#shared/store/jobs/due-jobs';
 import { FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
 import { PARKED } from '#shared/store/jobs/stuck-steps';
 import { LaneClient } from '#shared/store/lane-client';
@@ -81,6 +82,24 @@ describe.each([0, 10, 200, 20_000])('with %s jobs in the tables', (jobs) => {
     await lane.drop();
     expect(paths).toEqual(expected);
   });
+
+  it('the release of what is due goes by when jobs are due, and by primary keys, on its lane', async () => {
+    expect(await releasePaths(DUE_SETTINGS)).toEqual(BY_DUE);
+  });
+});
+
+const BY_DUE = ['jobs_due', 'jobs_pkey', 'jobs_due', 'jobs_due'];
+
+async function releasePaths(settings: string): Promise<string[]> {
+  const lane = new LaneClient(await stage.connect(1), settings);
+  const paths = await lane.run((client) => pathsOf(client, RELEASE_DUE));
+  await lane.drop();
+  return paths;
+}
+
+it('the release would not, on a lane like any other: planned while nothing is held, it would later read all that is', async () => {
+  await fill(200);
+  expect(await releasePaths('')).not.toEqual(BY_DUE);
 });
 
 it('would not, on a connection like any other: a small table is read whole', async () => {

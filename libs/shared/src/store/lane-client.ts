@@ -14,7 +14,11 @@ export class LaneClient {
   private runner: QueryRunner | null = null;
   private client: PoolClient | null = null;
 
-  constructor(private readonly database: DataSource) {}
+  /** @param settings further ones, each ended by a semicolon */
+  constructor(
+    private readonly database: DataSource,
+    private readonly settings = '',
+  ) {}
 
   /** Runs `work` on the connection. Not for use by two at once. @throws what `work` throws; the connection is then dropped */
   async run<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
@@ -40,7 +44,7 @@ export class LaneClient {
     const runner = this.database.createQueryRunner();
     try {
       const client = (await runner.connect()) as PoolClient;
-      await client.query(LANE_SETTINGS);
+      await client.query(`${LANE_SETTINGS}; ${this.settings}`);
       this.runner = runner;
       this.client = client;
       return client;
