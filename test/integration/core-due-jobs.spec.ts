@@ -50,7 +50,7 @@ it('leaves large inputs to whoever runs the job', async () => {
     `UPDATE jobs SET input = (SELECT jsonb_object_agg(n, md5(n::text)) FROM generate_series(1, 500) n) WHERE id = $1`,
     [large],
   );
-  const released = new Map((await due.release(100)).map((job) => [job.id, job]));
+  const released = new Map((await due.release(100)).jobs.map((job) => [job.id, job]));
   expect(released.get(small)?.data?.input).toEqual({ n: 1 });
   expect(released.get(large)).toMatchObject({ opened: set(0, 2), status: 'pending' });
   expect(released.get(large)?.data).toBeUndefined();
