@@ -66,7 +66,8 @@ export class Scheduler {
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));
     const { transactions } = this;
-    this.delayed = new DelayedJobRelease({ due, all, pipelines, dispatch, lateness: new Lateness(log), log });
+    const lateness = new Lateness(log);
+    this.delayed = new DelayedJobRelease({ due, all, pipelines, dispatch, lateness, log });
     const retries = new RetryRelease(stuck, transactions, dispatch, log);
     const cancels = new CancelFinish({
       ...{ bus, cancels: new Cancels(database), transactions, log },
