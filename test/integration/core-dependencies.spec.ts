@@ -164,13 +164,13 @@ describe('a job that is submitted to wait for others', () => {
     ];
     expect(await statuses(early, late)).toEqual(['scheduled', 'scheduled']);
     await stage.server.query(`UPDATE jobs SET due_at = now() WHERE id = $1`, [early]);
-    expect(await due.release(10)).toMatchObject([{ id: early, status: 'waiting', opened: 0n }]);
+    expect((await due.release(10)).jobs).toMatchObject([{ id: early, status: 'waiting', opened: 0n }]);
     expect(await statuses(early, late)).toEqual(['waiting', 'scheduled']);
     await completeFast(u);
     await new Teller().tellAll();
     expect(await statuses(early, late)).toEqual(['pending', 'scheduled']);
     await stage.server.query(`UPDATE jobs SET due_at = now() WHERE id = $1`, [late]);
-    expect(await due.release(10)).toMatchObject([{ id: late, status: 'pending', opened: 1n, run: 1 }]);
+    expect((await due.release(10)).jobs).toMatchObject([{ id: late, status: 'pending', opened: 1n, run: 1 }]);
   });
 });
 

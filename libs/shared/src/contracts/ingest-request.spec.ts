@@ -9,6 +9,8 @@ function faultsOf(schema: z.ZodType, value: unknown): Record<string, string> {
 const json = (text: string): unknown => JSON.parse(text);
 const nested = (depth: number): unknown => json(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`);
 
+const ID = '0190a0b0-0000-7000-8000-000000000001';
+
 describe('a submitted job', () => {
   it('may leave everything out', () => {
     expect(submitRequest.parse({})).toEqual({ pipeline: 'repository', priority: 'default' });
@@ -53,7 +55,8 @@ describe('a submitted job', () => {
     ['a negative countdown', { countdown: -1 }, 'countdown', /0 or more/],
     ['a countdown in a string', { countdown: '5' }, 'countdown', 'expected number, found string'],
     ['a countdown of eleven years', { countdown: 11 * 365 * 86_400 }, 'countdown', /ten years/],
-    ['jobs to wait for', { depends_on: ['x'] }, 'depends_on', /not supported yet/],
+    ['a job to wait for that is none', { depends_on: ['x'] }, 'depends_on.0', /expected the id of a job/],
+    ['101 jobs to wait for', { depends_on: Array.from({ length: 101 }, () => ID) }, 'depends_on', /Too big/],
     ['a tag that is a number', { tags: ['a', 1] }, 'tags.1', /string/],
     ['51 tags', { tags: Array.from({ length: 51 }, String) }, 'tags', /Too big/],
     ['a long key', { idempotency_key: 'k'.repeat(256) }, 'idempotency_key', /Too big/],
