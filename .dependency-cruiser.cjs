@@ -4,6 +4,8 @@
  */
 const SPEC = '\\.spec\\.ts$';
 const FOLDER = (name) => `^libs/shared/src/${name}/`;
+/** What they take from their packages is as pure as the domain: text in, times or words out. */
+const CRON = `${FOLDER('domain')}schedule/cron(-words)?\\.ts$`;
 const PACKAGE = (names) => `(^|node_modules/)(${names})(/|$)`;
 
 const forbidden = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
@@ -33,10 +35,22 @@ module.exports = {
     forbidden(
       'domain-is-pure',
       'The domain imports nothing but the domain.',
-      { path: FOLDER('domain'), pathNot: SPEC },
+      { path: FOLDER('domain'), pathNot: [SPEC, CRON] },
       {
         pathNot: FOLDER('domain'),
       },
+    ),
+    forbidden(
+      'cron-reads-cron',
+      'Two files of the domain ask the libraries of cron, and nothing else.',
+      { path: CRON },
+      { pathNot: [FOLDER('domain'), PACKAGE('croner|cronstrue')] },
+    ),
+    forbidden(
+      'cron-in-one-place',
+      'When a cron is due is asked of the domain, which knows the rules for changed clocks.',
+      { path: '^(apps|libs)/', pathNot: CRON },
+      { path: PACKAGE('croner|cronstrue') },
     ),
     forbidden(
       'contracts-know-only-the-domain',
@@ -101,7 +115,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    // What is built here: the packages that keep their code in a dist/ of their own are looked at.
+    exclude: { path: '^dist/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['require', 'node', 'default', 'types'] },

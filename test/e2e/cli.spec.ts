@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { NatsBus } from '#shared/bus/nats-bus';
 import type { DeadLetterGroups, DeadLetterPage } from '#shared/contracts/dead-letter';
 import type { AttemptView, JobView } from '#shared/contracts/job';
+import type { ScheduleView } from '#shared/contracts/schedule';
 import { DEAD_STREAM } from '#shared/contracts/subjects';
 import { TestLog } from '../integration/bus-stage';
 import { until } from '../support/poll';
@@ -267,3 +268,37 @@ test('lists workers and pipelines', async () => {
   const { out } = await sluice('pipelines', '-o', 'ids');
   expect(out.trim().split('\n').sort()).toEqual(['broken', 'flaky', 'mended', 'pause', 'quick', 'repository', 'slow']);
 });
+
+test('a schedule runs every second, each second once, though the scheduler dies in the middle of a commit', async () => {
+  const runs = ['--pipeline', 'quick', '--overlap', 'allow', '--catch-up', 'all'];
+  const { code, out, err } = await sluice('schedules', 'create', '--cron', '* * * * * *', ...runs, '-o', 'ids');
+  const id = out.trim();
+  expect([code, err]).toEqual([0, expect.stringMatching(/^Every second \(UTC\): runs next .*, at /)]);
+  const jobs = () =>
+    stack.query<{ id: string; status: string; due: number; late: number }>(
+      `SELECT id, status, extract(epoch FROM eta)::float8 AS due, extract(epoch FROM queued_at - eta)::float8 AS late
+       FROM jobs WHERE schedule_id = $1 ORDER BY eta`,
+      [id],
+    );
+  const completed = async (): Promise<number> => (await jobs()).filter(({ status }) => status === 'completed').length;
+  await until(async () => (await completed()) >= 1, { what: 'its first job', deadlineMs: 20_000 });
+  await stack.scheduler.kill();
+  await stack.scheduler.startUnready({ SLUICE_INTERNAL_FAILPOINTS: 'scheduler.runs_inserted=kill@1' });
+  expect(await stack.scheduler.exit()).toMatchObject({ signal: 'SIGKILL' });
+  const before = await completed();
+  await stack.scheduler.start();
+  await until(async () => (await completed()) >= before + 2, { what: 'jobs after that', deadlineMs: 20_000 });
+  expect((await sluice('schedules', 'update', id, '--disable')).code).toBe(0);
+  const all = await jobs();
+  expect(all.map(({ due }) => due)).toEqual(all.map((_, index) => (all[0]?.due ?? 0) + index));
+  expect(all.filter(({ late }) => late < 0)).toEqual([]);
+  const shown = JSON.parse((await sluice('schedules', 'show', id, '-o', 'json')).out) as ScheduleView;
+  expect(shown.last_jobs.map((job) => job.id)).toEqual(
+    all
+      .map((job) => job.id)
+      .reverse()
+      .slice(0, 5),
+  );
+  const deleted = await sluice('schedules', 'delete', id, '-o', 'ids');
+  expect(deleted).toMatchObject({ code: 0, out: `${id}\n` });
+}, 60_000);

@@ -8,6 +8,7 @@ import { DUE_SETTINGS, RELEASE_DUE } from '#shared/store/jobs/due-jobs';
 import { FAST_SETTLE } from '#shared/store/jobs/fast-settle-statement';
 import { PARKED } from '#shared/store/jobs/stuck-steps';
 import { LaneClient } from '#shared/store/lane-client';
+import { ADVANCE, CLAIM_DUE, NEXT_DUE, PRUNE_RUNS, READ_FACTS } from '#shared/store/schedules/tick-statements';
 import { type CoreStage, openStage } from './core-stage';
 
 let stage: CoreStage;
@@ -28,10 +29,10 @@ interface PlanNode {
 /** By what the rows are found: the name of an index, or `all of jobs` where a table is read whole. */
 async function pathsOf(client: PoolClient, { name, text }: NamedStatement): Promise<string[]> {
   await client.query(`PREPARE "plan_of_${name}" AS ${text}`);
-  const count = Math.max(...[...text.matchAll(/\$(\d+)/g)].map(([, index]) => Number(index)));
-  const nulls = Array.from({ length: count }, () => 'NULL').join(', ');
+  const count = Math.max(0, ...[...text.matchAll(/\$(\d+)/g)].map(([, index]) => Number(index)));
+  const nulls = count > 0 ? `(${Array.from({ length: count }, () => 'NULL').join(', ')})` : '';
   const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-    `EXPLAIN (FORMAT JSON) EXECUTE "plan_of_${name}" (${nulls})`,
+    `EXPLAIN (FORMAT JSON) EXECUTE "plan_of_${name}" ${nulls}`,
   );
   await client.query(`DEALLOCATE "plan_of_${name}"`);
   const nodes = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
@@ -141,4 +142,35 @@ it('what dependants have to be told is found by indexes, however many jobs wait'
     return found;
   });
   expect(paths).toEqual([['jobs_untold'], ['dependencies_unsettled'], ['dependencies_unsettled', 'jobs_pkey']]);
+});
+
+it.each([0, 5_000])('schedules that are due are found and moved by indexes, with %s of them', async (schedules) => {
+  await fill(20_000);
+  await stage.server.query(
+    `INSERT INTO schedules (id, cron, timezone, job, enabled, overlap, catch_up, next_at)
+     SELECT gen_random_uuid(), '* * * * *', 'UTC', '{}', true, 'skip', 'last', now() + n * interval '1 minute'
+     FROM generate_series(1, $1::int) n`,
+    [schedules],
+  );
+  await stage.server.query(
+    `UPDATE jobs SET schedule_id = (SELECT id FROM schedules OFFSET abs(hashtext(jobs.id::text)) % 100 LIMIT 1)
+     WHERE status = 'running'`,
+  );
+  await stage.server.query('ANALYZE jobs, schedules, schedule_runs');
+  const lane = new LaneClient(await stage.connect(1));
+  const paths = await lane.run(async (client) => {
+    const found: string[][] = [];
+    for (const statement of [CLAIM_DUE, NEXT_DUE, READ_FACTS, ADVANCE, PRUNE_RUNS]) {
+      found.push(await pathsOf(client, statement));
+    }
+    return found;
+  });
+  await lane.drop();
+  expect(paths).toEqual([
+    ['schedules_due'],
+    ['schedules_due'],
+    ['jobs_schedule_live', 'schedule_runs_pkey'],
+    ['schedules_pkey'],
+    ['schedule_runs_pkey', 'schedule_runs_pkey', 'schedules_pkey'],
+  ]);
 });

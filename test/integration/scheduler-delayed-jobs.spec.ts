@@ -66,7 +66,7 @@ async function startScheduler(): Promise<void> {
     initialize: { value: async () => database },
     query: { value: (sql: string, values: unknown[]) => database.query(sql, values) as unknown },
   }) as Database;
-  const scheduler = new Scheduler(context, seen, own, catalog);
+  const scheduler = new Scheduler(context, seen, own, catalog, new Map());
   running.push({ scheduler, bus: own });
   await scheduler.start();
   await until(() => scheduler.isTurning());

@@ -12,6 +12,7 @@ import { addIngestReschedule } from './commands/ingest-reschedule';
 import { addIngestRetry } from './commands/ingest-retry';
 import { addIngestStart } from './commands/ingest-start';
 import { addIngestStatus } from './commands/ingest-status';
+import { addSchedules } from './commands/schedules';
 import { addSearch } from './commands/search';
 import { FORMATS } from './output/printer';
 
@@ -22,6 +23,7 @@ Examples:
   $ sluice ingest retry ID --follow     … and let it go on, once that is mended
   $ sluice ingest start . --countdown 600  … or in ten minutes; ingest reschedule ID --now
   $ sluice search "retry policy"        ask the knowledge graph
+  $ sluice schedules create . --cron "0 3 * * *"   take it in every night
   $ sluice config check                 is pipeline_config.yml right?
 
 Environment:
@@ -58,7 +60,7 @@ export function buildProgram(context: CliContext, version: string): Command {
     .description('Submits jobs, follows them, stops them, lets them go on, gives them another time.');
   const ofJobs = [addIngestStart, addIngestStatus, addIngestJobs, addIngestCancel, addIngestRetry, addIngestReschedule];
   for (const add of [...ofJobs, addIngestAttempts, addIngestLogs]) add(ingest, context);
-  for (const add of [addSearch, addDeadLetters, addWorkers, addPipelines, addConfig, addCompletion])
+  for (const add of [addSearch, addSchedules, addDeadLetters, addWorkers, addPipelines, addConfig, addCompletion])
     add(program, context);
   return program;
 }

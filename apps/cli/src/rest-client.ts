@@ -11,6 +11,14 @@ import {
 import { pipelineList, workerList, type PipelineList, type WorkerList } from '#shared/contracts/fleet';
 import type { rescheduleRequest, submitRequest } from '#shared/contracts/ingest-request';
 import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
+import {
+  schedulePage,
+  type SchedulePage,
+  type schedulePatch,
+  type scheduleRequest,
+  scheduleView,
+  type ScheduleView,
+} from '#shared/contracts/schedule';
 import { attemptList, logLines, searchPage, type AttemptList, type LogLines, type SearchPage } from './rest-answers';
 import { GatewayProblem, GatewayUnreachable, UnexpectedAnswer } from './rest-errors';
 
@@ -95,6 +103,31 @@ export class RestClient {
     return this.post(redriveResult, 'v1/dead_letters/redrive', request);
   }
 
+  schedules(query: Query): Promise<SchedulePage> {
+    return this.get(schedulePage, 'v1/schedules', query);
+  }
+
+  schedule(id: string): Promise<ScheduleView> {
+    return this.get(scheduleView, `v1/schedules/${encodeURIComponent(id)}`);
+  }
+
+  createSchedule(schedule: z.input<typeof scheduleRequest>): Promise<ScheduleView> {
+    return this.post(scheduleView, 'v1/schedules', schedule);
+  }
+
+  updateSchedule(id: string, patch: z.input<typeof schedulePatch>): Promise<ScheduleView> {
+    return this.send('PATCH', scheduleView, `v1/schedules/${encodeURIComponent(id)}`, patch);
+  }
+
+  async deleteSchedule(id: string): Promise<void> {
+    await this.call(z.undefined(), this.address(`v1/schedules/${encodeURIComponent(id)}`), { method: 'DELETE' });
+  }
+
+  /** The job that it makes now. */
+  runSchedule(id: string): Promise<JobView> {
+    return this.post(jobView, `v1/schedules/${encodeURIComponent(id)}/run`, {});
+  }
+
   search(query: Query): Promise<SearchPage> {
     return this.get(searchPage, 'v1/search', query);
   }
@@ -125,8 +158,17 @@ export class RestClient {
   }
 
   private post<Shape extends z.ZodType>(shape: Shape, path: string, body: object): Promise<z.output<Shape>> {
+    return this.send('POST', shape, path, body);
+  }
+
+  private send<Shape extends z.ZodType>(
+    method: 'POST' | 'PATCH',
+    shape: Shape,
+    path: string,
+    body: object,
+  ): Promise<z.output<Shape>> {
     return this.call(shape, this.address(path), {
-      method: 'POST',
+      method,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });

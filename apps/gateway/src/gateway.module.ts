@@ -5,6 +5,7 @@ import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
 import { Cancels } from '#shared/store/jobs/cancels';
 import { JobReader } from '#shared/store/jobs/job-reader';
+import { JobPlans } from '#shared/store/jobs/job-plans';
 import { WorkerReader } from '#shared/store/worker-reader';
 import { DeadLettersModule } from './dead-letters/dead-letters.module';
 import { BusEvents } from './events/bus-events';
@@ -17,7 +18,6 @@ import { CancelJob } from './jobs/cancel-job';
 import { ChangeAnnouncer } from './jobs/change-announcer';
 import { JobAnnouncer } from './jobs/job-announcer';
 import { JobChangesController } from './jobs/job-changes.controller';
-import { JobPlans } from './jobs/job-plans';
 import { JobsController } from './jobs/jobs.controller';
 import { RescheduleJob } from './jobs/reschedule-job';
 import { RetryJob } from './jobs/retry-job';
@@ -28,6 +28,7 @@ import { TurnSender } from './jobs/turn-sender';
 import { PipelineList } from './pipelines/pipeline-list';
 import { PipelinesController } from './pipelines/pipelines.controller';
 import { ServiceList } from './services/service-list';
+import { SchedulesModule } from './schedules/schedules.module';
 import { ServicesController } from './services/services.controller';
 import { WorkersController } from './workers/workers.controller';
 
@@ -41,7 +42,9 @@ export class GatewayModule {
     const ready = [postgresPart(database, { required: true }), natsPart(bus, { required: false })];
     const turns = new TurnSender(parts.turns, log);
     const changes = new ChangeAnnouncer(bus, turns);
-    const jobs = submitJobs(parts, turns);
+    const plans = new JobPlans(parts.catalog, parts.pipelines);
+    const check = new SubmissionCheck(plans, handlers, config.sourceRoots);
+    const jobs = new SubmitJobs(check, parts.submission, reader, new JobAnnouncer(bus, turns));
     const cancels = new CancelJob(parts.transactions, new Cancels(database), reader, changes, log);
     const retries = new RetryJob(parts.transactions, reader, changes);
     return {
@@ -52,6 +55,7 @@ export class GatewayModule {
         EventsModule.register({ source: new BusEvents(bus, log), jobs: reader, access: parts.access, log }),
         GraphModule.register(database),
         DeadLettersModule.register(parts, retries),
+        SchedulesModule.register(parts, check, jobs),
       ],
       controllers: [JobsController, JobChangesController, PipelinesController, ServicesController, WorkersController],
       providers: [
@@ -69,10 +73,4 @@ export class GatewayModule {
       ],
     };
   }
-}
-
-function submitJobs(parts: GatewayParts, turns: TurnSender): SubmitJobs {
-  const plans = new JobPlans(parts.catalog, parts.pipelines);
-  const check = new SubmissionCheck(plans, parts.handlers, parts.context.config.sourceRoots);
-  return new SubmitJobs(check, parts.submission, parts.reader, new JobAnnouncer(parts.bus, turns));
 }

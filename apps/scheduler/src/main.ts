@@ -25,7 +25,7 @@ async function build(context: ServiceContext): Promise<DynamicModule> {
     onIdleError: (error) => log.warn({ err: error }, 'a connection to Postgres was lost'),
   });
   const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-scheduler', log });
-  const built = new Scheduler(context, database, bus, catalog);
+  const built = new Scheduler(context, database, bus, catalog, handlers);
   scheduler = built;
   drain.register('intake', 'loops', () => built.stop());
   drain.register('bus', 'nats', () => bus.close(1_000));

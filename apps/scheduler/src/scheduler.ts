@@ -4,6 +4,7 @@ import { dependantsWaker } from '#shared/bus/scheduler-wake';
 import { listen } from '#shared/bus/signals';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
+import type { HandlerDefinition } from '#shared/contracts/handler';
 import { dueOfWake, SCHEDULER_WAKE, WAKE_FOR_DEPENDANTS } from '#shared/contracts/subjects';
 import type { PipelineCatalog } from '#shared/runtime/pipeline-file/normalise';
 import type { ServiceContext } from '#shared/runtime/service';
@@ -14,14 +15,18 @@ import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
 import { Dependants } from '#shared/store/jobs/dependants';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
+import { JobPlans } from '#shared/store/jobs/job-plans';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { savePools } from '#shared/store/pool-sizes';
+import { ScheduleTicks } from '#shared/store/schedules/schedule-ticks';
 import { StuckSteps } from '#shared/store/jobs/stuck-steps';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelFinish } from './cancel-finish';
+import { CronTicker } from './cron-ticker';
 import { DeadLetterMirror } from './dead-letter-mirror';
 import { DependantRelease } from './dependant-release';
 import { DelayedJobRelease } from './delayed-job-release';
+import { RunMaker } from './due-runs';
 import { Lateness } from './lateness';
 import { Loop } from './loop';
 import { LostStepMender } from './lost-step-mender';
@@ -45,6 +50,7 @@ export class Scheduler {
   private readonly publisher: Publisher;
   private readonly transactions: JobTransactions;
   private readonly due: readonly DueJobs[];
+  private readonly ticks: ScheduleTicks;
   private readonly stopping = new AbortController();
   private unlisten: () => void = () => undefined;
 
@@ -53,6 +59,7 @@ export class Scheduler {
     private readonly database: Database,
     private readonly bus: NatsBus,
     catalog: PipelineCatalog,
+    handlers: ReadonlyMap<string, HandlerDefinition>,
   ) {
     const { config, log } = context;
     const pipelines = new PipelineStore(database);
@@ -63,11 +70,14 @@ export class Scheduler {
     this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus) });
     const [due, all] = [new DueJobs(database, { remembers: true }), new DueJobs(database, { remembers: false })];
     this.due = [due, all];
+    this.ticks = new ScheduleTicks(database);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));
     const { transactions } = this;
     const lateness = new Lateness(log);
     this.delayed = new DelayedJobRelease({ due, all, pipelines, dispatch, lateness, log });
+    const runs = new RunMaker(new JobPlans(catalog, pipelines), handlers);
+    const cron = new CronTicker({ ticks: this.ticks, runs, pipelines, dispatch, lateness, log });
     const retries = new RetryRelease(stuck, transactions, dispatch, log);
     const cancels = new CancelFinish({
       ...{ bus, cancels: new Cancels(database), transactions, log },
@@ -81,6 +91,7 @@ export class Scheduler {
       new Loop({ name, runOnce, longestPauseMs, log });
     this.releases = [
       loop('delayed-job-release', () => this.delayed.runOnce(), TICK_MS),
+      loop('cron-ticker', () => cron.runOnce(), TICK_MS),
       loop('retry-release', () => retries.runOnce(), TICK_MS),
       loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
     ];
@@ -131,5 +142,6 @@ export class Scheduler {
     await this.publisher.drain(1_000);
     await this.transactions.close();
     for (const due of this.due) await due.close();
+    await this.ticks.close();
   }
 }

@@ -20,6 +20,11 @@ test('bash completes commands, their commands and their options', async () => {
   expect(await offered('sluice dead')).toEqual(['dead-letters']);
   expect(await offered('sluice dead-letters ')).toEqual(expect.arrayContaining(['list', 'redrive']));
   expect(await offered('sluice dead-letters redrive --dr')).toEqual(['--dry-run']);
+  expect(await offered('sluice sched')).toEqual(['schedules']);
+  expect(await offered('sluice schedules ')).toEqual(
+    expect.arrayContaining(['list', 'show', 'create', 'update', 'delete', 'run']),
+  );
+  expect(await offered('sluice schedules create . --ti')).toEqual(['--timezone']);
   expect(await offered('sluice ingest jobs --sta')).toEqual(['--status']);
   expect(await offered('sluice -o json config ch')).toEqual(['check']);
   expect(await offered('sluice search --out')).toEqual(['--output']);

@@ -70,10 +70,10 @@ describe('jobs', () => {
     gateway.answers = () => page(0, null);
     const { code, out, err } = await sluice(gateway.url, [
       ...['ingest', 'jobs', '--status', 'running,retrying', '--status', 'failed'],
-      ...['--pipeline', 'p', '--tag', 'a', '--limit', '7'],
+      ...['--pipeline', 'p', '--tag', 'a', '--schedule', 's', '--limit', '7'],
     ]);
     expect(gateway.calls[0]?.path).toBe(
-      '/v1/ingest?status=running&status=retrying&status=failed&pipeline=p&tag=a&limit=7',
+      '/v1/ingest?status=running&status=retrying&status=failed&pipeline=p&tag=a&schedule_id=s&limit=7',
     );
     expect([code, out, err]).toEqual([0, '', 'No jobs.\n']);
   });

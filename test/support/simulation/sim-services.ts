@@ -123,7 +123,7 @@ export class SimServices {
       const bus = new SimBus(world, process) as unknown as NatsBus;
       const catalog = { queues: [...QUEUES], pipelines: new Map(), pools: new Map() } as unknown as PipelineCatalog;
       if (place.kind === 'scheduler') {
-        void new Scheduler(context, database, bus, catalog).start();
+        void new Scheduler(context, database, bus, catalog, new Map()).start();
         return;
       }
       const worker = new StepWorker(context, database, bus, catalog, { catalog: new Map(), more: [] });

@@ -91,6 +91,21 @@ export class SimWorkData {
   }
 }
 
+/** There are no recurring schedules: what they make are jobs like any other. */
+export class SimTicks {
+  async run(): Promise<{ claimed: number; made: [] }> {
+    return { claimed: 0, made: [] };
+  }
+
+  async nextInMs(): Promise<null> {
+    return null;
+  }
+
+  async close(): Promise<void> {
+    // Nothing was opened.
+  }
+}
+
 export class SimReports {
   async writeProgress(): Promise<void> {
     // Nothing here looks at progress.

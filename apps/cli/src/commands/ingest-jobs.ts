@@ -10,6 +10,7 @@ interface JobsOptions {
   readonly status?: readonly string[];
   readonly pipeline?: string;
   readonly tag?: string;
+  readonly schedule?: string;
   readonly sort?: ListSort;
   readonly limit: number;
 }
@@ -33,6 +34,7 @@ export function addIngestJobs(parent: Command, context: CliContext): void {
     .option('-s, --status <status>', `only these: ${STATUSES.join(', ')}`, addStatus)
     .option('-p, --pipeline <name>', 'only of this pipeline')
     .option('--tag <tag>', 'only with this tag')
+    .option('--schedule <id>', 'only those that this schedule has made')
     .addOption(new Option('--sort <order>', 'by what, with - the other way round').choices(LIST_SORTS))
     .option('-n, --limit <count>', 'how many at most', numberFrom(1, 100_000, true), 50)
     .addHelpText('after', EXAMPLES);
@@ -45,7 +47,9 @@ function addStatus(text: string, before: readonly string[] = []): string[] {
   throw new InvalidArgumentError(`Allowed are ${STATUSES.join(', ')}.`);
 }
 
-async function listJobs({ io, client, printer }: Session, { limit, sort, ...filter }: JobsOptions): Promise<void> {
+async function listJobs({ io, client, printer }: Session, options: JobsOptions): Promise<void> {
+  const { limit, sort, schedule, ...others } = options;
+  const filter = { ...others, schedule_id: schedule };
   const order = sort ?? (filter.status?.join() === 'scheduled' ? 'eta' : undefined);
   const items: JobView[] = [];
   let page: JobPage = { items, next_cursor: null, has_more: true };

@@ -1,30 +1,22 @@
 import { Option, type Command } from 'commander';
-import { isEnded, PRIORITIES, type Priority } from '#shared/domain/status';
+import { isEnded } from '#shared/domain/status';
 import { DEPENDENCY_FAILURES, type DependencyFailure } from '#shared/domain/turn/job-hold';
-import type { JsonObject } from '#shared/domain/json';
 import type { IngestRequest } from '../rest-client';
 import type { CliContext } from '../cli-context';
 import { parseCountdown, parseEta } from '../arguments/eta';
-import { addAssignment, type StepOptions } from '../arguments/option-assignments';
-import { absoluteSource, addOne, addToList, parseInput } from '../arguments/values';
+import { addToList } from '../arguments/values';
 import { EXIT, exitCodeOf } from '../exit-codes';
 import { jobsView } from '../output/job-view';
 import { startSentence } from '../output/start-words';
 import type { Session } from '../session';
+import { addJobOptions, jobFields, type JobOptions } from './job-options';
 import { addWaitOptions, waitForEnd, type WaitOptions, waits } from './wait-options';
 
-interface StartOptions extends WaitOptions {
-  readonly pipeline?: string;
-  readonly branch?: string;
-  readonly priority?: Priority;
+interface StartOptions extends WaitOptions, JobOptions {
   readonly eta?: string | number;
   readonly countdown?: number;
   readonly dependsOn?: string[];
   readonly onDependencyFailure?: DependencyFailure;
-  readonly steps?: string[];
-  readonly option?: StepOptions;
-  readonly input?: JsonObject;
-  readonly tag?: string[];
   readonly description?: string;
   readonly idempotencyKey?: string;
 }
@@ -47,9 +39,8 @@ export function addIngestStart(parent: Command, context: CliContext): void {
     .command('start')
     .summary('submit a job')
     .description('Submits a source to a pipeline. Prints the job.')
-    .argument('[source]', 'a folder on the machine of the gateway; git URLs are not taken yet')
-    .option('-p, --pipeline <name>', 'the pipeline (the gateway takes "repository" when left out)')
-    .addOption(new Option('--priority <level>', 'which jobs go first').choices(PRIORITIES))
+    .argument('[source]', 'a folder on the machine of the gateway; git URLs are not taken yet');
+  addJobOptions(command)
     .option('--eta <time>', 'start then: ISO 8601, local time when it has no offset, or Unix seconds', parseEta)
     .option('--countdown <seconds>', 'start in so many seconds; --eta goes before it', parseCountdown)
     .option('--depends-on <ids>', 'start once these jobs are completed, separated by commas; again for more', addToList)
@@ -58,14 +49,8 @@ export function addIngestStart(parent: Command, context: CliContext): void {
         DEPENDENCY_FAILURES,
       ),
     )
-    .option('--steps <names>', 'run only these steps and what they need, separated by commas', addToList)
-    .option('--option <step.key=value>', 'an option of a step, as JSON or text; again for more', addAssignment)
-    .option('--input <json>', 'an object that is handed to the steps', parseInput)
-    .option('--tag <tag>', 'a tag to find the job by; again for more', addOne)
     .option('--description <text>', 'what the job is for')
-    .option('--idempotency-key <key>', 'the same key and job again gives the first job back')
-    // Git sources are refused today; the option is here for gateways that take them.
-    .addOption(new Option('--branch <name>', 'the branch of a git repository').hideHelp());
+    .option('--idempotency-key <key>', 'the same key and job again gives the first job back');
   addWaitOptions(command).addHelpText('after', EXAMPLES);
   command.action((source: string | undefined, options: StartOptions) =>
     context.act(command, (session) => start(session, source, options)),
@@ -86,18 +71,11 @@ async function start(session: Session, source: string | undefined, options: Star
 /** The body of POST /v1/ingest: only what was said, so that the gateway's defaults hold for the rest. */
 function requestOf(source: string | undefined, options: StartOptions, cwd: string): IngestRequest {
   return {
-    pipeline: options.pipeline,
-    source: source === undefined ? undefined : absoluteSource(source, cwd),
-    branch: options.branch,
-    priority: options.priority,
+    ...jobFields(source, options, cwd),
     eta: options.eta,
     countdown: options.countdown,
     depends_on: options.dependsOn,
     on_dependency_failure: options.onDependencyFailure,
-    steps: options.steps,
-    options: options.option,
-    input: options.input,
-    tags: options.tag,
     description: options.description,
     idempotency_key: options.idempotencyKey,
   };

@@ -8,6 +8,9 @@ export interface CallNote {
   readonly from_step?: string;
   /** The new start of a job that was rescheduled. */
   readonly eta?: string | null;
+  /** A recurring schedule, and which of its fields were given. */
+  readonly schedule?: string;
+  readonly changed?: readonly string[];
   /** A batch: how many jobs were stored, the first and the last of them. */
   readonly jobs?: { readonly count: number; readonly first: string; readonly last: string };
   /** Dead letters: which were meant, and what became of them. */

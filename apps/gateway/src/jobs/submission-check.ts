@@ -1,9 +1,9 @@
-import { uuidv7 } from 'uuidv7';
 import type { HandlerDefinition } from '#shared/contracts/handler';
+import { optionFaults } from '#shared/contracts/job-options';
 import { InvalidInput } from '#shared/domain/errors';
 import type { NewJob } from '#shared/domain/new-job';
-import { optionFaults } from './job-options';
-import type { JobPlan, JobPlans } from './job-plans';
+import type { JobPlan, JobPlans } from '#shared/store/jobs/job-plans';
+import { type FoundSource, newJobOf } from '#shared/store/jobs/new-job-of';
 import { findSource, type JobSource } from './job-source';
 import type { Submission } from './submission';
 
@@ -65,30 +65,7 @@ export class SubmissionCheck {
   }
 }
 
-type FoundSource = Exclude<JobSource, { fault: unknown }>;
-
-function newJob({ request, key, requestHash }: Submission, { pipeline, stored }: JobPlan, found: FoundSource): NewJob {
-  return {
-    id: uuidv7(),
-    pipeline: pipeline.name,
-    pipelineHash: stored.hash,
-    allSteps: stored.graph.all,
-    roots: stored.graph.roots,
-    priority: request.priority,
-    source: found.source,
-    sourceType: found.type,
-    branch: request.branch ?? null,
-    commit: null,
-    input: request.input ?? {},
-    options: request.options ?? {},
-    tags: request.tags ?? [],
-    description: request.description ?? null,
-    etaSeconds: request.eta ?? null,
-    countdown: request.countdown ?? null,
-    dependsOn: [...new Set(request.depends_on)],
-    onDependencyFailure: request.on_dependency_failure ?? 'fail',
-    scheduleId: null,
-    idempotencyKey: key,
-    requestHash,
-  };
+function newJob({ request, key, requestHash, scheduleId }: Submission, plan: JobPlan, found: FoundSource): NewJob {
+  const job = newJobOf(request, plan, found);
+  return { ...job, idempotencyKey: key, requestHash, scheduleId: scheduleId ?? null };
 }

@@ -10,6 +10,8 @@ export interface Submission {
   readonly key: string | null;
   /** Of the body without its key, whatever the order of its fields; null without a key. */
   readonly requestHash: string | null;
+  /** The recurring schedule that it is a run of. */
+  readonly scheduleId?: string;
 }
 
 /**

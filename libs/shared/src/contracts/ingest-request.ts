@@ -34,6 +34,7 @@ const eta = z
 const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** An id as jobs have it. */
 export const jobId = z.string().toLowerCase().regex(ID, 'expected the id of a job');
+const scheduleId = z.string().toLowerCase().regex(ID, 'expected the id of a schedule');
 
 const countdown = z
   .number()
@@ -107,6 +108,7 @@ export const listFilter = z.strictObject({
   status: repeatable(LIST_STATUSES).optional(),
   pipeline: name.optional(),
   tag: tag.optional(),
+  schedule_id: scheduleId.optional().describe('Jobs that this recurring schedule has made.'),
   q: storableString(1, 200).optional().describe('Looks in id, source, description and last error.'),
   created_after: isoTime.optional(),
   created_before: isoTime.optional(),

@@ -20,6 +20,8 @@ export const POINTS = [
   'scheduler.released', // held jobs are committed as released, nothing is published
   'scheduler.retry_released', // the same of a step whose back-off is over
   'scheduler.mended', // the same of a step whose message was lost
+  'scheduler.runs_inserted', // the jobs of due schedules are inserted, nothing is committed
+  'scheduler.runs_committed', // they are committed, nothing is published
   'scheduler.dependant_told', // a job has moved because of one that it needs; nothing is published
 ] as const;
 

@@ -79,10 +79,14 @@ ORDER BY sized.row`;
 
 function conditionsOf(filter: ListFilter, parameters: Parameters): string[] {
   const conditions: string[] = [];
-  const { pipeline, tag, q, created_after, created_before } = filter;
+  const { pipeline, tag, schedule_id, q, created_after, created_before } = filter;
   if (pipeline !== undefined) conditions.push(`pipeline = ${parameters.add(pipeline)}`);
   // The index of tags leaves out jobs without any: said here, so that it can be used.
   if (tag !== undefined) conditions.push(`tags <> '{}' AND tags @> ARRAY[${parameters.add(tag)}::text]`);
+  // The index of schedules leaves out jobs without one.
+  if (schedule_id !== undefined) {
+    conditions.push(`schedule_id IS NOT NULL AND schedule_id = ${parameters.add(schedule_id)}::uuid`);
+  }
   if (created_after) conditions.push(`created_at > ${parameters.add(created_after)}::timestamptz`);
   if (created_before) conditions.push(`created_at < ${parameters.add(created_before)}::timestamptz`);
   if (q !== undefined) {

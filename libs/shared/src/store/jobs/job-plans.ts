@@ -10,9 +10,12 @@ export interface JobPlan {
   readonly stored: StoredPipeline;
 }
 
-/** Clients that ask for ever new parts of a pipeline may not fill the memory. */
+/** What of a job says which plan it has. */
+export type PlanRequest = Pick<SubmitRequest, 'pipeline' | 'steps'>;
+
 /** Pipelines that an error names at most. */
 const MOST_NAMED = 20;
+/** Clients that ask for ever new parts of a pipeline may not fill the memory. */
 const MAX_KNOWN = 1_000;
 
 /** Finds the plans of jobs. Each is stored once, before the first job that has it; after that it costs a look-up. */
@@ -25,12 +28,12 @@ export class JobPlans {
   ) {}
 
   /** The same text for requests that have the same plan. */
-  keyOf({ pipeline, steps }: SubmitRequest): string {
+  keyOf({ pipeline, steps }: PlanRequest): string {
     return steps ? JSON.stringify([pipeline, ...steps]) : pipeline;
   }
 
   /** @throws InvalidInput for a pipeline or step that is not there, or the database's error */
-  planFor(request: SubmitRequest): Promise<JobPlan> {
+  planFor(request: PlanRequest): Promise<JobPlan> {
     const key = this.keyOf(request);
     const known = this.known.get(key);
     if (known) return known;
@@ -41,7 +44,7 @@ export class JobPlans {
     return plan;
   }
 
-  private async make({ pipeline: name, steps }: SubmitRequest): Promise<JobPlan> {
+  private async make({ pipeline: name, steps }: PlanRequest): Promise<JobPlan> {
     const pipeline = this.catalog.pipelines.get(name);
     if (!pipeline) {
       const known = [...this.catalog.pipelines.keys()].sort().slice(0, MOST_NAMED).join(', ');

@@ -2,7 +2,7 @@ import { catalogOf, HANDLER_CATALOG } from '#shared/contracts/handler-catalog';
 import { noopDefinition } from '#shared/contracts/handlers/noop';
 import type { JsonObject } from '#shared/domain/json';
 import type { StepDefinition } from '#shared/domain/pipeline';
-import { optionFaults } from './job-options';
+import { optionFaults } from '#shared/contracts/job-options';
 
 const step = (name: string, uses: string, options: JsonObject): StepDefinition => ({
   ...{ name, uses, needs: [], queue: 'default', max_retries: 3, timeout_ms: null, concurrency: null },
