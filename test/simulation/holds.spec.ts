@@ -10,7 +10,7 @@ import { simulate } from '../support/simulation/simulate';
  * that is completed after all. The controls are in guards.spec.ts.
  */
 
-const RUNS = Number(process.env.SLUICE_TEST_SIMULATIONS ?? 400);
+const RUNS = Number(process.env.SLUICE_TEST_SIMULATIONS ?? 150);
 const SEED = Number(process.env.SLUICE_TEST_SEED ?? 7);
 
 describe('held jobs', () => {
