@@ -192,7 +192,7 @@ describe('a retry', () => {
     const completed = (await submit({ steps: ['a'] })).id;
     await worker.complete(completed);
     for (const [id, words] of [
-      [held, /is scheduled: .*Cancel it first, or wait/],
+      [held, /is scheduled: reschedule it/],
       [pending, /is pending: .*Cancel it first, or wait/],
       [cancelling, /is being cancelled: retry it once it is cancelled/],
       [completed, /is completed: say with from_step/],

@@ -13,7 +13,7 @@ const LOST = sampleJob({
   ...{ status: 'failed', ...NEEDS },
   steps: [sampleStep({ status: 'skipped' })],
   last_error: {
-    message: `job ${UP2}, which it depends on, failed: retry that one`,
+    message: `job ${UP2}, which it depends on, failed`,
     ...{ kind: 'permanent', code: 'dependency_failed', at: '2030-01-31T12:00:05.000Z', attempt: 0 },
   },
 });
@@ -89,6 +89,19 @@ describe('what starts later says when', () => {
   test('as many ids as one can read', async () => {
     job = { ...WAITING, depends_on: Array.from({ length: 12 }, () => UP1) };
     expect((await ingest('status', JOB_ID)).out).toMatch(new RegExp(`12 jobs: (${UP1}, ){9}${UP1} and 2 more$`, 'm'));
+  });
+});
+
+describe('a start after other jobs', () => {
+  test.each([
+    [['--depends-on', ''], /found none/],
+    [['--depends-on', ' , '], /found none/],
+    [['--on-dependency-failure', 'run'], /--on-dependency-failure needs --depends-on/],
+  ])('that names none is refused, and nothing is submitted: %j', async (line, words) => {
+    const { code, err } = await ingest('start', '.', ...line);
+    expect(code).toBe(2);
+    expect(err).toMatch(words);
+    expect(gateway.calls).toEqual([]);
   });
 });
 

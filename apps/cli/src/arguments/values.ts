@@ -17,6 +17,13 @@ export const addToList = (text: string, before: readonly string[] = []): string[
     .filter((entry) => entry !== ''),
 ];
 
+/** The same for ids. @throws InvalidArgumentError for none: in a script a variable that is not set would drop them all */
+export function addIds(text: string, before: readonly string[] = []): string[] {
+  const ids = addToList(text);
+  if (ids.length === 0) throw new InvalidArgumentError('Expected ids of jobs, separated by commas; found none.');
+  return [...before, ...ids];
+}
+
 /** For an option that may be given again and again. */
 export const addOne = (text: string, before: readonly string[] = []): string[] => [...before, text];
 

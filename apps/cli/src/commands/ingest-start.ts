@@ -4,8 +4,8 @@ import { DEPENDENCY_FAILURES, type DependencyFailure } from '#shared/domain/turn
 import type { IngestRequest } from '../rest-client';
 import type { CliContext } from '../cli-context';
 import { parseCountdown, parseEta } from '../arguments/eta';
-import { addToList } from '../arguments/values';
-import { EXIT, exitCodeOf } from '../exit-codes';
+import { addIds } from '../arguments/values';
+import { EXIT, exitCodeOf, UsageError } from '../exit-codes';
 import { jobsView } from '../output/job-view';
 import { startSentence } from '../output/start-words';
 import type { Session } from '../session';
@@ -43,7 +43,7 @@ export function addIngestStart(parent: Command, context: CliContext): void {
   addJobOptions(command)
     .option('--eta <time>', 'start then: ISO 8601, local time when it has no offset, or Unix seconds', parseEta)
     .option('--countdown <seconds>', 'start in so many seconds; --eta goes before it', parseCountdown)
-    .option('--depends-on <ids>', 'start once these jobs are completed, separated by commas; again for more', addToList)
+    .option('--depends-on <ids>', 'start once these jobs are completed, separated by commas; again for more', addIds)
     .addOption(
       new Option('--on-dependency-failure <what>', 'what if one of them fails or is cancelled').choices(
         DEPENDENCY_FAILURES,
@@ -59,6 +59,9 @@ export function addIngestStart(parent: Command, context: CliContext): void {
 
 async function start(session: Session, source: string | undefined, options: StartOptions): Promise<number> {
   const isWaiting = waits(options);
+  if (options.onDependencyFailure !== undefined && options.dependsOn === undefined) {
+    throw new UsageError('--on-dependency-failure needs --depends-on.');
+  }
   const { io, client, printer } = session;
   const job = await client.submit(requestOf(source, options, io.cwd));
   if (isWaiting) return exitCodeOf((await waitForEnd(session, job, options)).status);

@@ -34,7 +34,7 @@ export class RescheduleJob {
 
 function whyNot(status: JobStatus): string {
   if (isEnded(status)) return `The job is ${status}: only one that is scheduled can be given another time.`;
-  if (status === 'waiting') return 'Its time has come and the job waits for other jobs: it has no time to change.';
+  if (status === 'waiting') return 'The job waits for other jobs, and no longer for a time.';
   return `The job is ${status}: it has started already.`;
 }
 

@@ -92,6 +92,8 @@ function whyNot({ status, lost }: RetryOutcome & { kind: 'forbidden' }): string 
   }
   if (status === 'cancelling') return 'The job is being cancelled: retry it once it is cancelled.';
   if (status === 'completed') return 'The job is completed: say with from_step where it is to begin again.';
+  if (status === 'scheduled')
+    return 'The job is scheduled: reschedule it to start it earlier, with a countdown of 0 now.';
   return `The job is ${status}: only one that has ended can be retried. Cancel it first, or wait for its end.`;
 }
 

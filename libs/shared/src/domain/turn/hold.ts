@@ -56,7 +56,7 @@ function failFor(draft: JobDraft, { jobId, outcome }: Dependency): void {
   job.completedAt = now;
   const how = outcome === 'cancelled' ? 'was cancelled' : 'failed';
   draft.error = {
-    message: `job ${jobId}, which it depends on, ${how}: retry that one, and this one waits for it again`,
+    message: `job ${jobId}, which it depends on, ${how}`,
     kind: 'permanent',
     code: `dependency_${outcome}`,
     at: isoOf(now),
