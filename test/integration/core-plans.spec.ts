@@ -135,12 +135,13 @@ it('what dependants have to be told is found by indexes, however many jobs wait'
   );
   await stage.server.query(`UPDATE jobs SET told = 'live' WHERE id IN (SELECT id FROM jobs ORDER BY id LIMIT 3)`);
   await stage.server.query('ANALYZE jobs, dependencies');
-  const paths = await withClient(await stage.connect(1), async (client) => {
-    await client.query('SET plan_cache_mode = force_generic_plan');
+  const lane = new LaneClient(await stage.connect(1));
+  const paths = await lane.run(async (client) => {
     const found: string[][] = [];
     for (const statement of [UNTOLD, TO_TELL, NOTE_TOLD]) found.push(await pathsOf(client, statement));
     return found;
   });
+  await lane.drop();
   expect(paths).toEqual([['jobs_untold'], ['dependencies_unsettled'], ['dependencies_unsettled', 'jobs_pkey']]);
 });
 

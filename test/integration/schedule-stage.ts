@@ -108,6 +108,9 @@ export class ScheduleStage {
         },
         tell: (turn, _version, status, event) => void told.push(`${turn.jobId} ${event} ${status}`),
         ...dispatch,
+        get isConnected() {
+          return dispatch.isConnected ?? true;
+        },
       },
     });
     const stage = { ticker, ticks, sent, told, late, logged };

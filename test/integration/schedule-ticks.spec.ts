@@ -93,6 +93,42 @@ describe('a schedule that is due', () => {
   });
 });
 
+describe('a scheduler', () => {
+  test('makes nothing while NATS is away, and everything after that', async () => {
+    let isConnected = false;
+    const dispatch = {
+      get isConnected() {
+        return isConnected;
+      },
+    };
+    const away = await stage.ticker(dispatch);
+    const schedule = await stage.make({ overlap: 'allow', catch_up: 'all' });
+    await stage.setNow('2026-05-01T12:02:30Z');
+    expect(await away.ticker.runOnce()).toBe(1_000);
+    expect(await stage.due(schedule)).toEqual([]);
+    isConnected = true;
+    await away.ticker.runOnce();
+    expect(await stage.due(schedule)).toEqual(['12:01:00', '12:02:00']);
+  });
+
+  test('makes no more at once than it has room for, however large the jobs and however long the outage', async () => {
+    const job = { pipeline: 'nightly', input: { large: 'x'.repeat(900_000) } };
+    const large = await Promise.all(
+      Array.from({ length: 6 }, () => stage.make({ overlap: 'allow', catch_up: 'all', job })),
+    );
+    await stage.setNow('2026-05-01T12:25:30Z');
+    const made: number[] = [];
+    for (let pauseMs = 0; pauseMs <= 10 && made.length < 50;) {
+      const before = one.sent.length;
+      pauseMs = await one.ticker.runOnce();
+      made.push(one.sent.length - before);
+    }
+    expect(made.reduce((sum, count) => sum + count, 0)).toBe(6 * 25);
+    expect(Math.max(...made)).toBeLessThanOrEqual(25);
+    for (const schedule of large) expect(await stage.due(schedule)).toHaveLength(25);
+  });
+});
+
 describe('several schedulers', () => {
   test('make each run once, whichever is first', async () => {
     const others = await Promise.all([stage.ticker(), stage.ticker(), stage.ticker()]);

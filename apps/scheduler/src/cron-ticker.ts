@@ -11,6 +11,8 @@ import type { Lateness } from './lateness';
 import type { Dispatch, TurnDispatch } from './turn-dispatch';
 
 const BATCH = 100;
+/** Of the jobs that one round makes: catching up on a schedule with a large job may make a hundred of them. */
+const MOST_BYTES = 16 * 1024 * 1024;
 /** A wake-up lost costs at most this. */
 const LONGEST_PAUSE_MS = 1_000;
 /** What is due and not to be had is another scheduler's, or became due just now. */
@@ -22,12 +24,15 @@ export interface CronTickerDeps {
   readonly ticks: Pick<ScheduleTicks, 'run' | 'nextInMs' | 'putOff'>;
   readonly runs: Pick<RunMaker, 'runsOf'>;
   readonly pipelines: Pick<PipelineStore, 'peek' | 'get'>;
-  readonly dispatch: Pick<TurnDispatch, 'send' | 'tell'>;
+  readonly dispatch: Pick<TurnDispatch, 'send' | 'tell' | 'isConnected'>;
   readonly lateness: Pick<Lateness, 'observe'>;
   readonly log: Logger;
 }
 
-/** Makes the jobs of recurring schedules at their times, by the database's clock. */
+/**
+ * Makes the jobs of recurring schedules at their times, by the database's clock. While NATS is out of reach none is made:
+ * it would wait for the sweep when that is back.
+ */
 export class CronTicker {
   /** Rounds that take one schedule each, after one among many could not be written. */
   private singly = 0;
@@ -36,6 +41,7 @@ export class CronTicker {
 
   /** One batch of what is due. @returns in how many milliseconds to look again */
   async runOnce(): Promise<number> {
+    if (!this.deps.dispatch.isConnected) return LONGEST_PAUSE_MS;
     const askedAtMs = performance.now();
     const limit = this.singly > 0 ? 1 : BATCH;
     const { claimed, made } = await this.tick(limit);
@@ -55,7 +61,13 @@ export class CronTicker {
       const result = await ticks.run(limit, async (schedules) => {
         claimed = schedules;
         decided = [];
-        for (const schedule of schedules) decided.push(await this.deps.runs.runsOf(schedule));
+        let bytes = 0;
+        for (const schedule of schedules) {
+          if (bytes >= MOST_BYTES) break; // its turn comes with the next round
+          const due = await this.deps.runs.runsOf(schedule);
+          decided.push(due);
+          bytes += due.step.runs.length * schedule.jobBytes;
+        }
         return decided.map(({ step }) => step);
       });
       this.singly = Math.max(0, this.singly - 1);

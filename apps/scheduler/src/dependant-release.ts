@@ -6,12 +6,12 @@ import { tellOfDependency } from '#shared/domain/turn/hold';
 import { isoOf, type JobDraft } from '#shared/domain/turn/job-draft';
 import { failpoint } from '#shared/runtime/failpoints';
 import type { Logger } from '#shared/runtime/logger';
-import { type Dependants, FIRST_DEPENDANT, type UntoldJob } from '#shared/store/jobs/dependants';
+import type { Dependants, ToTell } from '#shared/store/jobs/dependants';
 import type { Applied, JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { TurnDispatch } from './turn-dispatch';
 
-const JOBS_A_LOOK = 100;
-const PAGE = 500;
+const JOBS_A_LOOK = 500;
+const DEPENDANTS_A_LOOK = 2_000;
 const PAUSE_MS = 1_000;
 /** After a look that found jobs and changed nothing: others are at work on them. */
 const BUSY_PAUSE_MS = 100;
@@ -34,34 +34,20 @@ export class DependantRelease {
 
   /** @returns in how many milliseconds to look again */
   async runOnce(): Promise<number> {
-    const untold = await this.deps.dependants.untold(JOBS_A_LOOK);
-    if (untold.length === 0) return PAUSE_MS;
-    let changes = 0;
-    for (const job of untold) {
-      changes += await this.tellAll(job);
-      if (await this.deps.dependants.noteTold(job)) changes += 1;
-    }
-    // A job that has failed with another one has dependants of its own.
-    return changes > 0 ? 0 : BUSY_PAUSE_MS;
-  }
-
-  /** @returns how many it has moved */
-  private async tellAll(job: UntoldJob): Promise<number> {
     const { dependants, log } = this.deps;
-    let moved = 0;
-    let page: string[];
-    let last = FIRST_DEPENDANT;
-    do {
-      page = await dependants.toTell(job, last, PAGE);
-      const told = await Promise.all(page.map((id) => this.tell(id, job.id)));
-      moved += told.filter(Boolean).length;
-      last = page.at(-1) ?? last;
-    } while (page.length === PAGE);
-    if (moved > 0) log.debug({ job: job.id, status: job.status, dependants: moved }, 'told those that need a job');
-    return moved;
+    const untold = await dependants.untold(JOBS_A_LOOK);
+    if (untold.length === 0) return PAUSE_MS;
+    const toTell = await dependants.toTell(untold, DEPENDANTS_A_LOOK);
+    const told = await Promise.all(toTell.map((each) => this.tell(each)));
+    const moved = told.filter(Boolean).length;
+    if (moved > 0) log.debug({ jobs: untold.length, dependants: moved }, 'told those that need them how jobs stand');
+    const noted = await dependants.noteTold(untold);
+    // A job that has failed with another one has dependants of its own; and there may be more than one look has told.
+    return moved + noted > 0 ? 0 : BUSY_PAUSE_MS;
   }
 
-  private async tell(jobId: string, neededId: string): Promise<boolean> {
+  /** @returns whether it has moved */
+  private async tell({ jobId, neededId }: ToTell): Promise<boolean> {
     const applied = await this.deps.transactions.run({
       jobId,
       beside: neededId,

@@ -47,6 +47,7 @@ export class Scheduler {
   private readonly releases: Loop[];
   private readonly mirror: Loop;
   private readonly dependants: Loop;
+  private readonly needs: Dependants;
   private readonly publisher: Publisher;
   private readonly transactions: JobTransactions;
   private readonly due: readonly DueJobs[];
@@ -95,8 +96,9 @@ export class Scheduler {
       loop('retry-release', () => retries.runOnce(), TICK_MS),
       loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
     ];
+    this.needs = new Dependants(database);
     const dependants = new DependantRelease({
-      ...{ bus, dependants: new Dependants(database), transactions, dispatch, log },
+      ...{ bus, dependants: this.needs, transactions, dispatch, log },
     });
     this.dependants = loop('dependant-release', () => dependants.runOnce(), TICK_MS);
     const mirror = new DeadLetterMirror(bus, new DeadLetterOutbox(database, pipelines), this.publisher, log);
@@ -143,5 +145,6 @@ export class Scheduler {
     await this.transactions.close();
     for (const due of this.due) await due.close();
     await this.ticks.close();
+    await this.needs.close();
   }
 }

@@ -22,10 +22,7 @@ jest.mock('#shared/store/jobs/cancels', () => ({
   ...jest.requireActual<object>('#shared/store/jobs/cancels'),
   Cancels: store().SimCancels,
 }));
-jest.mock('#shared/store/jobs/dependants', () => ({
-  ...jest.requireActual<object>('#shared/store/jobs/dependants'),
-  Dependants: store().SimDependants,
-}));
+jest.mock('#shared/store/jobs/dependants', () => ({ Dependants: store().SimDependants }));
 jest.mock('#shared/store/schedules/schedule-ticks', () => ({ ScheduleTicks: store().SimTicks }));
 jest.mock('#shared/store/jobs/due-jobs', () => ({ DueJobs: store().SimDueJobs }));
 jest.mock('#shared/store/jobs/stuck-steps', () => ({

@@ -4,7 +4,7 @@ import { hasStep, type StepSet } from '#shared/domain/step-set';
 import type { Micros, StepRow } from '#shared/domain/turn/job-draft';
 import { GroupCommit } from '#shared/store/group-commit';
 import type { CancelLook, LookPosition } from '#shared/store/jobs/cancels';
-import type { UntoldJob } from '#shared/store/jobs/dependants';
+import type { ToTell, UntoldJob } from '#shared/store/jobs/dependants';
 import type { DueLook, ReleasedJob } from '#shared/store/jobs/due-jobs';
 import type { Applied, JobCommand } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
@@ -262,18 +262,22 @@ export class SimDependants {
     return this.session.read(() => (guards.isOff('dependants are told') ? [] : this.session.world.postgres.untold()));
   }
 
-  toTell(job: UntoldJob, afterId: string, limit: number): Promise<string[]> {
+  toTell(jobs: readonly UntoldJob[], limit: number): Promise<ToTell[]> {
+    const { postgres } = this.session.world;
     return this.session.read(() =>
-      this.session.world.postgres
-        .toTell(job)
-        .filter((id) => id > afterId)
-        .sort()
-        .slice(0, limit),
+      jobs.flatMap((job) => postgres.toTell(job).map((jobId) => ({ jobId, neededId: job.id }))).slice(0, limit),
     );
   }
 
-  noteTold(job: UntoldJob): Promise<boolean> {
-    return this.session.write('committed', job.id, () => this.session.world.postgres.noteTold(job));
+  noteTold(jobs: readonly UntoldJob[]): Promise<number> {
+    const { postgres } = this.session.world;
+    return this.session.write('committed', jobs[0]?.id ?? null, () => {
+      return jobs.filter((job) => postgres.noteTold(job)).length;
+    });
+  }
+
+  async close(): Promise<void> {
+    // It has no connection.
   }
 }
 

@@ -27,6 +27,8 @@ export interface ClaimedSchedule extends DueSchedule {
   readonly cron: string;
   readonly timezone: string;
   readonly job: ScheduleJob;
+  /** Of the job, as text. */
+  readonly jobBytes: number;
   /** The newest of its jobs that have not ended; only while so many may wait for one another. */
   readonly newestLive: string | null;
 }
@@ -68,6 +70,8 @@ const BEGIN: NamedStatement = { name: 'begin', text: 'BEGIN' };
 const COMMIT: NamedStatement = { name: 'commit', text: 'COMMIT' };
 /** Runs that are kept of each schedule; a tenth more is tolerated. */
 const RUNS_KEPT = 1_000;
+/** Of jobs that are read, or written, at once: a schedule's may have a megabyte. */
+const MOST_BYTES = 4 * 1024 * 1024;
 
 /**
  * Recurring schedules and the moment they are due, by the database's clock. A round is one transaction: what it has
@@ -81,7 +85,8 @@ export class ScheduleTicks {
   }
 
   /**
-   * Claims at most `limit` schedules that are due, the longest due first, and writes what `decide` makes of each.
+   * Claims at most `limit` schedules that are due, the longest due first, fewer when their jobs are large, and writes what
+   * `decide` makes of them; those that it leaves out stay due.
    * @throws what `decide` throws, or the database's error: nothing has changed then, or the commit is in doubt
    */
   run(limit: number, decide: (claimed: ClaimedSchedule[]) => Promise<ScheduleStep[]>): Promise<TickResult> {
@@ -112,14 +117,14 @@ export class ScheduleTicks {
 }
 
 async function claim(client: PoolClient, limit: number): Promise<ClaimedSchedule[]> {
-  const rows = await execute<ClaimedRow>(client, CLAIM_DUE, [limit]);
+  const rows = await execute<ClaimedRow>(client, CLAIM_DUE, [limit, MOST_BYTES]);
   if (rows.length === 0) return [];
   const values = [rows.map(({ id }) => id), rows.map(({ next_ms }) => next_ms), MOST_QUEUED + 1];
   const facts = new Map((await execute<FactsRow>(client, READ_FACTS, values)).map((row) => [row.id, row]));
-  return rows.map(({ id, cron, timezone, job, overlap, catch_up, next_ms, now_ms }) => {
+  return rows.map(({ id, cron, timezone, job, overlap, catch_up, next_ms, now_ms, bytes }) => {
     const { live = 0, newest = null, taken = [] } = facts.get(id) ?? {};
     return {
-      ...{ id, cron, timezone, job, overlap, catchUp: catch_up, nextMs: next_ms, nowMs: now_ms },
+      ...{ id, cron, timezone, job, jobBytes: bytes, overlap, catchUp: catch_up, nextMs: next_ms, nowMs: now_ms },
       ...{ live, newestLive: newest, taken },
     };
   });
@@ -152,11 +157,35 @@ async function insertAll(client: PoolClient, jobs: readonly NewJob[]): Promise<M
   while (left.length > 0) {
     const later = new Set(left.map(({ id }) => id));
     const wave = left.filter(({ dependsOn }) => !dependsOn.some((id) => later.has(id)));
-    made.push(...(await insertWave(client, wave)));
+    for (const part of partsOf(wave)) made.push(...(await insertWave(client, part)));
     const inserted = new Set(wave);
     left = left.filter((job) => !inserted.has(job));
   }
   return made;
+}
+
+/** In their order, parts of some megabytes each. */
+function* partsOf(jobs: readonly NewJob[]): Generator<readonly NewJob[]> {
+  let part: NewJob[] = [];
+  let bytes = 0;
+  for (const job of jobs) {
+    if (bytes >= MOST_BYTES) {
+      yield part;
+      [part, bytes] = [[], 0];
+    }
+    part.push(job);
+    bytes += bytesOf(job);
+  }
+  if (part.length > 0) yield part;
+}
+
+/** The jobs of a schedule have their input in common. */
+const inputBytes = new WeakMap<object, number>();
+
+function bytesOf({ input, options }: NewJob): number {
+  const known = inputBytes.get(input) ?? JSON.stringify([input, options]).length;
+  inputBytes.set(input, known);
+  return known;
 }
 
 async function insertWave(client: PoolClient, jobs: readonly NewJob[]): Promise<MadeJob[]> {

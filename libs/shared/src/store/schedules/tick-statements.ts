@@ -15,14 +15,22 @@ export interface ClaimedRow {
   readonly catch_up: CatchUp;
   readonly next_ms: number;
   readonly now_ms: number;
+  /** Of the job, as text. */
+  readonly bytes: number;
 }
 
-/** By `schedules_due`. Several schedulers share the work: each takes what no other has locked. */
+/** By `schedules_due`. Several schedulers share the work: each takes what no other has locked, $2 bytes or a little more. */
 export const CLAIM_DUE: NamedStatement = {
   name: 'claim_due_schedules',
   text: `
-SELECT id, cron, timezone, job, overlap, catch_up, ${millis('next_at')} AS next_ms, ${millis('now()')} AS now_ms
-FROM schedules WHERE next_at <= now() AND next_at IS NOT NULL ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+WITH due AS MATERIALIZED (
+  SELECT id, cron, timezone, job, overlap, catch_up, next_at, octet_length(job::text) AS bytes FROM schedules
+  WHERE next_at <= now() AND next_at IS NOT NULL ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), sized AS (
+  SELECT *, sum(bytes) OVER (ORDER BY next_at, id ROWS UNBOUNDED PRECEDING) - bytes AS before FROM due
+)
+SELECT id, cron, timezone, job, overlap, catch_up, ${millis('next_at')} AS next_ms, ${millis('now()')} AS now_ms, bytes
+FROM sized WHERE before < $2 ORDER BY next_at, id`,
 };
 
 export interface FactsRow {
