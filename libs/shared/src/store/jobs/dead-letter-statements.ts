@@ -3,6 +3,7 @@ import type { StepError } from '#shared/domain/turn/job-draft';
 import {
   isPlaceTime,
   isUuid,
+  jsonBytes,
   type ListPlace,
   MAX_PAGE_BYTES,
   noSuchPlace,
@@ -62,7 +63,7 @@ WITH keys AS MATERIALIZED (
 ), sized AS MATERIALIZED (
   SELECT keys.*, row_number() OVER w AS row, sum(size.bytes) OVER w - size.bytes AS bytes_before
   FROM keys CROSS JOIN LATERAL (
-    SELECT pg_column_size(j.input) + pg_column_size(j.options) + pg_column_size(d.error) AS bytes
+    SELECT ${jsonBytes('j.input')} + ${jsonBytes('j.options')} + ${jsonBytes('d.error')} AS bytes
     FROM dead_letters d JOIN jobs j ON j.id = d.job_id WHERE d.id = keys.id) size
   WINDOW w AS (ORDER BY created_at DESC, id DESC ROWS UNBOUNDED PRECEDING)
 )

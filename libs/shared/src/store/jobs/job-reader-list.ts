@@ -4,6 +4,7 @@ import { JOB_COLUMNS, STEP_ROWS } from '#shared/store/jobs/job-reader-statements
 import {
   isPlaceTime,
   isUuid,
+  jsonBytes,
   type ListPlace,
   MAX_PAGE_BYTES,
   noSuchPlace,
@@ -64,8 +65,8 @@ WITH keys AS MATERIALIZED (
 ), sized AS MATERIALIZED (
   SELECT keys.*, row_number() OVER w AS row, sum(size.bytes) OVER w - size.bytes AS bytes_before
   FROM keys CROSS JOIN LATERAL (
-    SELECT pg_column_size(jobs.input) + coalesce(
-      (SELECT sum(pg_column_size(output)) FROM steps WHERE job_id = jobs.id), 0) AS bytes
+    SELECT ${jsonBytes('jobs.input')} + coalesce(
+      (SELECT sum(${jsonBytes('output')}) FROM steps WHERE job_id = jobs.id), 0) AS bytes
     FROM jobs WHERE jobs.id = keys.id) size
   WINDOW w AS (ORDER BY ${order} ROWS UNBOUNDED PRECEDING)
 )

@@ -9,8 +9,12 @@ export interface PageStatement {
   readonly values: readonly unknown[];
 }
 
-/** Stored bytes of inputs and outputs after which a page ends early: jobs may carry a megabyte each. */
+/** Bytes of inputs and outputs after which a page ends early: jobs may carry a megabyte each. */
 export const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** How many bytes a JSON column has in an answer, about. What is stored is no measure: a large one is compressed. */
+export const jsonBytes = (column: string): string =>
+  `CASE WHEN pg_column_size(${column}) < 1000 THEN pg_column_size(${column}) ELSE octet_length(${column}::text) END`;
 
 /** The parameters of a statement, numbered as they are added. */
 export class Parameters {

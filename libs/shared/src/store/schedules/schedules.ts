@@ -6,7 +6,14 @@ import { storableJsonText } from '#shared/domain/json';
 import { cronTimes } from '#shared/domain/schedule/cron-times';
 import { withClient } from '#shared/store/database';
 import { BoundedReads, type BoundedReadsOptions } from '#shared/store/jobs/bounded-reads';
-import { isUuid, type ListPlace, MAX_PAGE_BYTES, noSuchPlace, Parameters } from '#shared/store/jobs/page-statement';
+import {
+  isUuid,
+  jsonBytes,
+  type ListPlace,
+  MAX_PAGE_BYTES,
+  noSuchPlace,
+  Parameters,
+} from '#shared/store/jobs/page-statement';
 import { SCHEDULE_COLUMNS, type ScheduleRow, scheduleViewOf } from '#shared/store/schedules/schedule-view';
 import { millis } from '#shared/store/schedules/tick-statements';
 
@@ -86,7 +93,7 @@ export class Schedules {
     }
     const text = `
 WITH keys AS MATERIALIZED (
-  SELECT id, pg_column_size(job) AS bytes FROM schedules WHERE ${conditions.join(' AND ')}
+  SELECT id, ${jsonBytes('job')} AS bytes FROM schedules WHERE ${conditions.join(' AND ')}
   ORDER BY id DESC LIMIT ${limit + 1}
 ), sized AS MATERIALIZED (
   SELECT id, row_number() OVER w AS row, sum(bytes) OVER w - bytes AS bytes_before
