@@ -32,8 +32,8 @@ export interface DelayedJobReleaseDeps {
 }
 
 /**
- * Releases held jobs at their time, by the database's clock. One that needs other jobs waits for them from then on. While NATS is out of reach they stay held: released, they
- * would wait for the sweep when it is back.
+ * Releases held jobs at their time, by the database's clock. One that needs other jobs waits for them from then on. While
+ * NATS is out of reach they stay held: released, they would wait for the sweep when it is back.
  */
 export class DelayedJobRelease {
   private blockedLooks = 0;

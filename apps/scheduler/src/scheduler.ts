@@ -44,6 +44,7 @@ const GONE_WORKERS_MS = 3_600_000;
 export class Scheduler {
   private readonly loops: Loop[];
   private readonly delayed: DelayedJobRelease;
+  private readonly delayedLoop: Loop;
   private readonly releases: Loop[];
   private readonly mirror: Loop;
   private readonly dependants: Loop;
@@ -90,8 +91,9 @@ export class Scheduler {
     });
     const loop = (name: string, runOnce: () => Promise<number>, longestPauseMs: number): Loop =>
       new Loop({ name, runOnce, longestPauseMs, log });
+    this.delayedLoop = loop('delayed-job-release', () => this.delayed.runOnce(), TICK_MS);
     this.releases = [
-      loop('delayed-job-release', () => this.delayed.runOnce(), TICK_MS),
+      this.delayedLoop,
       loop('cron-ticker', () => cron.runOnce(), TICK_MS),
       loop('retry-release', () => retries.runOnce(), TICK_MS),
       loop('cancel-finish', () => cancels.runOnce(), TICK_MS),
@@ -124,7 +126,7 @@ export class Scheduler {
         const dueMs = dueOfWake(said);
         if (said === WAKE_FOR_DEPENDANTS) this.dependants.wake();
         else if (dueMs === null) wakeAll();
-        else if (this.delayed.isBeforeNextLook(dueMs * 1_000)) this.releases[0]?.wake();
+        else if (this.delayed.isBeforeNextLook(dueMs * 1_000)) this.delayedLoop.wake();
       }),
       this.bus.onConnect(wakeAll),
     ];

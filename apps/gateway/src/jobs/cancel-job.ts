@@ -1,11 +1,10 @@
 import type { JobView } from '#shared/contracts/job';
-import { NotFound } from '#shared/domain/errors';
 import { cancelJob } from '#shared/domain/turn/cancel';
 import type { Logger } from '#shared/runtime/logger';
 import type { Cancels } from '#shared/store/jobs/cancels';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
-import { jobIdOf } from '../events/job-id';
+import { jobIdOf, noSuchJob } from '../events/job-id';
 import type { ChangeAnnouncer } from './change-announcer';
 
 export interface CancelResult {
@@ -51,5 +50,3 @@ export class CancelJob {
     }
   }
 }
-
-const noSuchJob = (id: string): NotFound => new NotFound('job', id.slice(0, 100));

@@ -1,8 +1,8 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { type ListQuery, listQuery, logsQuery } from '#shared/contracts/ingest-request';
 import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
-import { NotFound } from '#shared/domain/errors';
 import { JobReader, type LogView } from '#shared/store/jobs/job-reader';
+import { noSuchJob } from '../events/job-id';
 import { CallNotes } from '../http/call-notes';
 import { decodeCursor, encodeCursor } from '../http/page-cursor';
 import { NO_PARAMETERS, SchemaPipe } from '../http/schema-pipe';
@@ -87,6 +87,6 @@ export class JobsController {
 }
 
 function found<T>(value: T | null, id: string): T {
-  if (value === null) throw new NotFound('job', id.slice(0, 100));
+  if (value === null) throw noSuchJob(id);
   return value;
 }

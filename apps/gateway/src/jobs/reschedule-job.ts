@@ -1,11 +1,11 @@
 import type { RescheduleRequest } from '#shared/contracts/ingest-request';
 import type { JobView } from '#shared/contracts/job';
-import { Conflict, NotFound } from '#shared/domain/errors';
+import { Conflict } from '#shared/domain/errors';
 import { isEnded, type JobStatus } from '#shared/domain/status';
 import { type NewStart, rescheduleJob } from '#shared/domain/turn/hold';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
-import { jobIdOf } from '../events/job-id';
+import { jobIdOf, noSuchJob } from '../events/job-id';
 import type { ChangeAnnouncer } from './change-announcer';
 
 /** Gives scheduled jobs another time; one that has come starts them at once. */
@@ -37,5 +37,3 @@ function whyNot(status: JobStatus): string {
   if (status === 'waiting') return 'The job waits for other jobs, and no longer for a time.';
   return `The job is ${status}: it has started already.`;
 }
-
-const noSuchJob = (id: string): NotFound => new NotFound('job', id.slice(0, 100));

@@ -1,5 +1,5 @@
 import type { JobView } from '#shared/contracts/job';
-import { Conflict, InvalidInput, NotFound } from '#shared/domain/errors';
+import { Conflict, InvalidInput } from '#shared/domain/errors';
 import { isEnded, type JobStatus } from '#shared/domain/status';
 import { retryJob } from '#shared/domain/turn/retry';
 import type { JobDraft } from '#shared/domain/turn/job-draft';
@@ -7,7 +7,7 @@ import { type Dependency, lostDependency } from '#shared/domain/turn/job-hold';
 import type { JobReader } from '#shared/store/jobs/job-reader';
 import type { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
-import { jobIdOf } from '../events/job-id';
+import { jobIdOf, noSuchJob } from '../events/job-id';
 import type { ChangeAnnouncer } from './change-announcer';
 
 type RetryOutcome =
@@ -96,5 +96,3 @@ function whyNot({ status, lost }: RetryOutcome & { kind: 'forbidden' }): string 
     return 'The job is scheduled: reschedule it to start it earlier, with a countdown of 0 now.';
   return `The job is ${status}: only one that has ended can be retried. Cancel it first, or wait for its end.`;
 }
-
-const noSuchJob = (id: string): NotFound => new NotFound('job', id.slice(0, 100));

@@ -17,14 +17,10 @@ import { Schedules } from '#shared/store/schedules/schedules';
 import { CallNotes } from '../http/call-notes';
 import { decodeCursor, encodeCursor } from '../http/page-cursor';
 import { NO_PARAMETERS, SchemaPipe } from '../http/schema-pipe';
+import type { Reply } from '../jobs/reply';
 import { RunSchedule } from './run-schedule';
 import { ScheduleCheck } from './schedule-check';
 import { ScheduleWake } from './schedule-wake';
-
-/** What is used of Fastify's reply. */
-interface Reply {
-  header(name: string, value: string): unknown;
-}
 
 /** Recurring jobs: made, seen, changed, removed, and run out of turn. */
 @Controller('v1/schedules')
