@@ -9,6 +9,10 @@ export const DEAD_STREAM = 'SLUICE_DEAD';
 
 /** All that `WORK_STREAM` stores. */
 export const WORK_SUBJECTS = 'sluice.work.>';
+/** All that `TELEMETRY_STREAM` stores. */
+export const TELEMETRY_SUBJECTS = 'sluice.telemetry.>';
+/** The durable consumer by which the metrics services share it. */
+export const TELEMETRY_CONSUMER = 'metrics';
 /** All that `DEAD_STREAM` stores. */
 export const DEAD_SUBJECTS = 'sluice.dead.>';
 
@@ -26,6 +30,9 @@ export const workConsumer = (queue: string, priority: Priority): string => `work
 
 /** Where a step's failures for good are mirrored to. Names of pipelines and steps are tokens of subjects. */
 export const deadSubject = (pipeline: string, step: string): string => `sluice.dead.${pipeline}.${step}`;
+
+/** Where a service publishes what it has counted. */
+export const telemetrySubject = (service: string): string => `sluice.telemetry.${service}`;
 
 /** Live events of a job (core NATS: at most once). */
 export const eventsSubject = (jobId: string): string => `sluice.events.${jobId}`;

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { OUTCOMES } from '#shared/domain/status';
+
+const count = z.number().int().min(0);
+
+export const sketch = z.object({
+  count,
+  sum: z.number(),
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  buckets: z.record(z.string().regex(/^\d{1,3}$/), count).describe('values by bucket, see domain/usage/sketch.ts'),
+});
+
+export const ERROR_KINDS = ['transient', 'permanent', 'timeout', 'crashed', 'cancelled'] as const;
+
+export const stepUsage = z.object({
+  outcomes: z.partialRecord(z.enum(OUTCOMES), count),
+  retries: z.partialRecord(z.enum(ERROR_KINDS), count),
+  duration_ms: sketch,
+  cpu_percent: sketch,
+  memory_mb: sketch,
+});
+
+const usageOfMinute = z.object({
+  minute: z.iso.datetime().describe('in which the attempts ended, by the clock of the database'),
+  pipeline: z.string().min(1).max(200),
+  step: z.string().min(1).max(200),
+  usage: stepUsage,
+});
+
+/**
+ * What a service publishes to `sluice.telemetry.<service>` about once a second while there is something to say: attempts
+ * that have ended since its last one, counted by minute and step; and how late the jobs were that it handed out.
+ */
+export const telemetryBatch = z.object({
+  id: z.string().min(1).max(200).describe('the same when it is sent again: it is counted once'),
+  sender: z.string().max(200),
+  steps: z.array(usageOfMinute).max(10_000),
+  lateness_seconds: sketch.optional(),
+});
+export type TelemetryBatch = z.infer<typeof telemetryBatch>;
