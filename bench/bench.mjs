@@ -2,11 +2,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { endLoad } from './load.mjs';
+import { measureHistory, printHistory } from './history.mjs';
 import { measureMainJob, printMainJob, profileMainJob } from './main-job.mjs';
 import { measureRetries, printRetries } from './retries.mjs';
 import { measureSchedules, printSchedules } from './schedules.mjs';
+import { measureTelemetry, printTelemetry } from './telemetry.mjs';
 
-const HELP = `npm run bench -- [main | retries | schedules ...] [options]      all of them when none is named
+const HELP = `npm run bench -- [main | retries | schedules | telemetry | history ...] [options]      all of them when none is named
 main: throughput and latency of jobs that do nothing
   --jobs N         jobs of each throughput run; default 20000
   --runs N         throughput runs, after a warm-up; default 5
@@ -24,12 +26,18 @@ schedules: how late delayed jobs start, whatever is held; a burst of them; the s
   --rounds N       rounds under each condition, after a short one; default 3
   --held A,B,…     further jobs held far in the future, a stack of its own for each; default 0,200000,1000000
   --burst N        jobs due at one moment; default 50000
+telemetry: what it costs, as throughput with it over throughput without; --jobs
+  --pairs N        stacks with and without it, one after the other; default 5
+history: throughput and scrapes with many finished jobs over those without; how fast retention deletes; --jobs, --runs
+  --history N      finished jobs; default 1000000
+  --old N          finished jobs older than the retention; default 100000
 all
   --concurrency N  slots of the one worker process; default 400`;
 
 const DEFAULTS = {
   ...{ jobs: 20_000, runs: 5, rate: 200, seconds: 20, concurrency: 400 },
   ...{ flaky: 5_000, 'flaky-rate': 100, waiting: 10_000, fresh: 10_000 },
+  ...{ pairs: 5, history: 1_000_000, old: 100_000 },
   ...{ delayed: 10_000, over: 20, rounds: 3, burst: 50_000 },
 };
 
@@ -37,6 +45,8 @@ const BENCHES = {
   main: { measure: measureMainJob, print: printMainJob },
   retries: { measure: measureRetries, print: printRetries },
   schedules: { measure: measureSchedules, print: printSchedules },
+  telemetry: { measure: measureTelemetry, print: printTelemetry },
+  history: { measure: measureHistory, print: printHistory },
 };
 
 function refuse(words) {

@@ -23,7 +23,7 @@ describe('npm run demo', () => {
       cwd: PROJECT,
       env: { ...process.env, PATH, TMPDIR: temporary, NO_COLOR: '1' },
     });
-    for (const phase of ['build', 'servers', 'migrate', 'services', 'ingest', 'findings', 'query', 'stop']) {
+    for (const phase of ['build', 'servers', 'migrate', 'services', 'ingest', 'findings', 'query', 'resources', 'stop']) {
       expect(stdout).toMatch(new RegExp(`✔ ${phase} +\\d+\\.\\d s`));
     }
     const count = (name: string): number => Number(new RegExp(`^ +${name} +(\\d+)$`, 'm').exec(stdout)?.[1]);
@@ -32,6 +32,8 @@ describe('npm run demo', () => {
     expect(count('edges')).toBeGreaterThanOrEqual(count('nodes') - 1);
     expect(stdout).toMatch(/step filesystem +\d+\.\d\d s {2}1 attempt\n/);
     expect(stdout).toMatch(/search for .+:\n +\S/);
+    expect(stdout).toMatch(/step filesystem +1 attempt, \d+\.\d\d s, CPU \d+ %, [1-9]\d* MB\n/);
+    expect(stdout).toMatch(/step documentation +1 attempt, \d+\.\d\d s, CPU \d+ %, [1-9]\d* MB\n/);
     expect(await readdir(temporary)).toEqual([]);
   });
 

@@ -10,6 +10,7 @@ import { migrate } from '#shared/store/migrate';
 import { DemoClient } from './demo-client';
 import { printFindings, printSearch } from './demo-findings';
 import { followJob } from './demo-follow';
+import { printResources } from './demo-resources';
 import { listenForParting } from './parting';
 import { Stack } from './stack';
 import { builtMainOf } from './stack-plan';
@@ -65,6 +66,7 @@ async function run(stack: Stack): Promise<void> {
     throw new Error(`the job is ${job.status}: ${job.last_error?.message ?? 'no reason'}`);
   await phase('findings', () => printFindings(client, job, print));
   await phase('query', () => printSearch(client, job, print));
+  await phase('resources', () => printResources(client, job, print));
   await phase('stop', () => stack.stop());
 }
 
