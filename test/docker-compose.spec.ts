@@ -14,6 +14,7 @@ import { testVariable } from './support/test-environment';
 const ROOT = join(__dirname, '..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const SERVICES: readonly ServiceName[] = ['gateway', 'scheduler', 'step-worker', 'metrics'];
+const VIEWERS = ['prometheus', 'grafana'];
 
 const container = z.object({
   image: z.string(),
@@ -24,6 +25,7 @@ const container = z.object({
   volumes: z.array(z.string()).default([]),
   read_only: z.boolean().optional(),
   cap_drop: z.array(z.string()).optional(),
+  security_opt: z.array(z.string()).optional(),
   stop_grace_period: z.string().optional(),
   healthcheck: z.object({ test: z.array(z.string()).optional(), disable: z.boolean().optional() }).optional(),
   depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
@@ -34,6 +36,18 @@ const compose = z
   .object({ services: z.record(z.string(), container), volumes: z.record(z.string(), z.unknown()) })
   .parse(parse(read('docker-compose.yml'), { merge: true }));
 const containers = Object.entries(compose.services);
+
+const scrapes = z.object({
+  scrape_configs: z.array(
+    z.object({
+      job_name: z.string(),
+      static_configs: z.array(z.object({ targets: z.array(z.string()) })).optional(),
+      dns_sd_configs: z
+        .array(z.object({ names: z.array(z.string()), type: z.literal('A'), port: z.number() }))
+        .optional(),
+    }),
+  ),
+});
 
 function containerOf(name: string): Container {
   const found = compose.services[name];
@@ -80,9 +94,9 @@ const isInImage = (path: string): boolean => {
 };
 
 describe('docker-compose.yml', () => {
-  it('has the two servers, the migration and the four services', () => {
+  it('has the two servers, the migration, the four services, Prometheus and Grafana', () => {
     expect(containers.map(([name]) => name).toSorted()).toEqual(
-      ['migrate', 'nats', 'postgres', ...SERVICES].toSorted(),
+      ['migrate', 'nats', 'postgres', ...SERVICES, ...VIEWERS].toSorted(),
     );
   });
 
@@ -126,6 +140,40 @@ describe('docker-compose.yml', () => {
     const [program, script = ''] = service.command ?? [];
     expect(program).toBe('node');
     expect(isInImage(script)).toBe(true);
+  });
+
+  it.each(VIEWERS)('runs %s of a fixed version, without rights, on configurations that it cannot change', (name) => {
+    const viewer = containerOf(name);
+    expect(viewer).toMatchObject({ read_only: true, cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] });
+    expect(viewer.image).toMatch(/:v?\d+\.\d+\.\d+$/);
+    for (const volume of viewer.volumes.filter((each) => each.startsWith('.'))) expect(volume).toMatch(/:ro$/);
+    // What it keeps, it keeps in a volume of its own.
+    expect(viewer.volumes.filter((each) => each.startsWith(`${name}:`))).toHaveLength(1);
+    expect(viewer.healthcheck?.test?.at(-1)).toMatch(/^http:\/\/127\.0\.0\.1:/);
+  });
+
+  it('has Prometheus ask each service at its port, workers by all their addresses', () => {
+    const { scrape_configs: jobs } = scrapes.parse(parse(read('deploy/prometheus/prometheus.yml')));
+    expect(jobs.map(({ job_name: name }) => name).toSorted()).toEqual([...SERVICES].toSorted());
+    for (const { job_name: name, static_configs: fixed, dns_sd_configs: found } of jobs) {
+      const port = environmentOf(containerOf(name)).PORT ?? '';
+      const asked = fixed ? fixed[0]?.targets : found?.flatMap((each) => each.names.map((at) => `${at}:${each.port}`));
+      expect(asked).toEqual([`${name}:${port}`]);
+    }
+    expect(jobs.find(({ job_name: name }) => name === 'step-worker')?.dns_sd_configs).toHaveLength(1);
+  });
+
+  it('has Grafana show the dashboards that are there, to anybody and for nobody to change', () => {
+    const grafana = containerOf('grafana');
+    expect(environmentOf(grafana)).toMatchObject({
+      GF_AUTH_ANONYMOUS_ENABLED: 'true',
+      GF_AUTH_ANONYMOUS_ORG_ROLE: 'Viewer',
+      GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: 'true',
+    });
+    const home = environmentOf(grafana).GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH ?? '';
+    expect(existsSync(join(ROOT, home.replace('/etc/grafana/', 'deploy/grafana/')))).toBe(true);
+    expect(read('deploy/grafana/provisioning/dashboards/sluice.yml')).toContain('path: /etc/grafana/dashboards');
+    expect(read('deploy/grafana/provisioning/datasources/prometheus.yml')).toContain('url: http://prometheus:9090');
   });
 
   it('waits for what exists, and for the health of what has a check', () => {
