@@ -90,7 +90,14 @@ export function measureHistory(options) {
       left = rows[0].left;
     }
     const deleted_per_second = (options.old - left) / ((performance.now() - startedAt) / 1_000);
-    return { jobs: options.jobs, history: options.history, old: options.old, without, with: withHistory, deleted_per_second };
+    return {
+      jobs: options.jobs,
+      history: options.history,
+      old: options.old,
+      without,
+      with: withHistory,
+      deleted_per_second,
+    };
   });
 }
 
@@ -100,7 +107,9 @@ export function printHistory({ jobs, history, old, without, with: withHistory, d
     ['no history', without],
     [`${history} finished jobs`, withHistory],
   ]) {
-    console.log(`  ${words}: ${spread(jobs_per_second)} jobs/s, scraped ten times a second ${spread(jobs_per_second_scraped)}`);
+    console.log(
+      `  ${words}: ${spread(jobs_per_second)} jobs/s, scraped ten times a second ${spread(jobs_per_second_scraped)}`,
+    );
     console.log(`    a scrape takes ${quantileWords(scrape_ms)}`);
   }
   const median = (numbers) => quantile(sorted(numbers), 0.5);

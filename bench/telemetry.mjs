@@ -26,8 +26,12 @@ export async function measureTelemetry(options) {
 
 export function printTelemetry({ jobs, pairs }) {
   const ratios = pairs.map(({ on, off }) => on / off);
-  console.log(`\n${jobs} three-step jobs a run, the better of 2 runs on each stack, ${pairs.length} pairs; median (min–max)`);
+  console.log(
+    `\n${jobs} three-step jobs a run, the better of 2 runs on each stack, ${pairs.length} pairs; median (min–max)`,
+  );
   console.log(`  with telemetry     ${spread(pairs.map(({ on }) => on))} jobs/s`);
   console.log(`  without            ${spread(pairs.map(({ off }) => off))} jobs/s`);
-  console.log(`  ratio              ${spread(ratios, 2)}, median of the ratios ${quantile(sorted(ratios), 0.5).toFixed(2)}`);
+  console.log(
+    `  ratio              ${spread(ratios, 2)}, median of the ratios ${quantile(sorted(ratios), 0.5).toFixed(2)}`,
+  );
 }

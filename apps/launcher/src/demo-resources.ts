@@ -18,7 +18,9 @@ export async function printResources(client: DemoClient, job: JobView, print: (l
     print(`    step ${name.padEnd(16)} ${attempts} attempt${attempts === 1 ? '' : 's'}, ${figures.join(', ')}`);
   }
   const alive = workers.filter(({ status }) => status === 'alive');
-  print(`    ${alive.length} worker${alive.length === 1 ? '' : 's'} alive, ${metrics.job_count} job ended in the last hour`);
+  print(
+    `    ${alive.length} worker${alive.length === 1 ? '' : 's'} alive, ${metrics.job_count} job ended in the last hour`,
+  );
 }
 
 async function untilCounted(client: DemoClient, job: JobView): Promise<ResourceStatus> {

@@ -63,7 +63,10 @@ export class Sketch {
 
   static from(json: SketchJson): Sketch {
     const sketch = new Sketch();
-    sketch.addBuckets(json, Object.entries(json.buckets).map(([bucket, count]) => [Number(bucket), count]));
+    sketch.addBuckets(
+      json,
+      Object.entries(json.buckets).map(([bucket, count]) => [Number(bucket), count]),
+    );
     return sketch;
   }
 
