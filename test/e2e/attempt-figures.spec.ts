@@ -2,7 +2,6 @@ import { WebSocket } from 'ws';
 import type { BusLog } from '#shared/bus/bus-log';
 import { NatsBus } from '#shared/bus/nats-bus';
 import { TelemetryFeed } from '#shared/bus/telemetry-feed';
-import type { WorkerList } from '#shared/contracts/fleet';
 import type { AttemptView, JobView } from '#shared/contracts/job';
 import type { LiveEvent } from '#shared/contracts/live-event';
 import { telemetryBatch } from '#shared/contracts/telemetry';
@@ -238,19 +237,3 @@ describe('the telemetry of a fleet', () => {
     await until(async () => expect(told()).toEqual(await recorded()) === undefined, LONG);
   }, 300_000);
 });
-
-it('a worker that was killed is listed as gone within 30 s, with what is known of it', async () => {
-  const worker = await stack.addWorker();
-  const listed = async (): Promise<WorkerList['items'][number] | undefined> =>
-    (await get<WorkerList>('/v1/workers')).items.find(({ name }) => name.endsWith(`-${worker.pid}`));
-  const alive = await until(async () => {
-    const found = await listed();
-    return found?.cpu_percent != null && found;
-  }, LONG);
-  expect(alive).toMatchObject({ status: 'alive', capacity: 50, version: expect.stringMatching(/^\d+\.\d+/) as string });
-  expect(alive.memory_mb).toBeGreaterThan(20);
-  await worker.kill();
-  const killedAtMs = Date.now();
-  await until(async () => (await listed())?.status === 'gone', { deadlineMs: 30_000, everyMs: 100 });
-  expect(Date.now() - killedAtMs).toBeLessThan(30_000);
-}, 200_000);
