@@ -21,7 +21,12 @@ const BURN = `
   while (usedMs() < ${CPU_MS}) for (let i = 0; i < 1e6; i += 1);
   console.log(JSON.stringify({ process_cpu_ms: usedMs(), memory_mb: process.memoryUsage.rss() / 1048576, held: held.length }));`;
 
-const step = (name: string, uses: string, options: object, more: object = {}): object => ({ name, uses, options, ...more });
+const step = (name: string, uses: string, options: object, more: object = {}): object => ({
+  name,
+  uses,
+  options,
+  ...more,
+});
 const burn = { cpu_ms: CPU_MS, hold_mb: HOLD_MB };
 const program = { command: [process.execPath, '-e', BURN] };
 const tree = { command: ['sh', '-c', '"$0" -e "$1" & wait; exit 0', process.execPath, BURN] };
@@ -39,7 +44,9 @@ const PIPELINES = JSON.stringify({
       ],
     },
     quick: { steps: [step('a', 'noop', {}), step('b', 'noop', {})] },
-    fails: { steps: [step('a', 'noop', {}), step('bad', 'command', { command: ['false'] }), step('after', 'noop', {})] },
+    fails: {
+      steps: [step('a', 'noop', {}), step('bad', 'command', { command: ['false'] }), step('after', 'noop', {})],
+    },
     late: { steps: [step('slow', 'noop', { duration_ms: 60_000 }, { timeout: '200ms', max_retries: 0 })] },
     long: { steps: [step('only', 'noop', { duration_ms: 600_000 })] },
   },
@@ -179,8 +186,10 @@ describe('the telemetry of a fleet', () => {
     const counts: Record<string, number> = {};
     const add = (key: string, more: number): void => void (counts[key] = (counts[key] ?? 0) + more);
     for (const { minute, pipeline, step: name, usage } of [...batches.values()].flatMap((batch) => batch.steps)) {
-      for (const [outcome, count] of Object.entries(usage.outcomes)) add(`${minute} ${pipeline} ${name} ${outcome}`, count);
-      for (const [kind, count] of Object.entries(usage.retries)) add(`${minute} ${pipeline} ${name} retried ${kind}`, count);
+      for (const [outcome, count] of Object.entries(usage.outcomes))
+        add(`${minute} ${pipeline} ${name} ${outcome}`, count);
+      for (const [kind, count] of Object.entries(usage.retries))
+        add(`${minute} ${pipeline} ${name} retried ${kind}`, count);
       add(`${minute} ${pipeline} ${name} figures`, usage.duration_ms.count);
     }
     return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));

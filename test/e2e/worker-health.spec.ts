@@ -53,7 +53,11 @@ it('says that nothing can be pulled when the work queue is not what it should be
     }, LONG);
     expect(answer.parts.nats).toEqual({ state: 'up', required: true });
     expect(answer.parts.consumers).toMatchObject({
-      ...{ state: 'down', required: true, reason: expect.stringMatching(/^nothing can be pulled of default\//) as string },
+      ...{
+        state: 'down',
+        required: true,
+        reason: expect.stringMatching(/^nothing can be pulled of default\//) as string,
+      },
     });
     await streams.delete(WORK_STREAM);
     await becomesReady();

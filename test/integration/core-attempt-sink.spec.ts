@@ -46,7 +46,8 @@ async function recorded(...ids: readonly string[]): Promise<Told[]> {
     }));
 }
 
-const inOrder = (attempts: readonly Told[]): string[] => attempts.map((each) => JSON.stringify(each, Object.keys(each).sort())).sort();
+const inOrder = (attempts: readonly Told[]): string[] =>
+  attempts.map((each) => JSON.stringify(each, Object.keys(each).sort())).sort();
 
 describe('whoever wants to be told of attempts by transactions', () => {
   let transactions: JobTransactions;

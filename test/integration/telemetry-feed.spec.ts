@@ -161,16 +161,20 @@ describe('TelemetryFeed', () => {
     await pendingIs(feed, 0);
   }, 120_000);
 
-  it.each(['stream', 'consumer'])('makes the %s again when somebody deletes it', async (what) => {
-    const { texts } = collector();
-    await publishAll(['before']);
-    await until(() => texts.includes('before'), LONG);
-    const { streams, consumers } = await bus.jetStream(5_000);
-    if (what === 'stream') await streams.delete(TELEMETRY_STREAM);
-    else await consumers.delete(TELEMETRY_STREAM, TELEMETRY_CONSUMER);
-    await publishAll(['after']);
-    await until(() => texts.includes('after'), LONG);
-  }, 120_000);
+  it.each(['stream', 'consumer'])(
+    'makes the %s again when somebody deletes it',
+    async (what) => {
+      const { texts } = collector();
+      await publishAll(['before']);
+      await until(() => texts.includes('before'), LONG);
+      const { streams, consumers } = await bus.jetStream(5_000);
+      if (what === 'stream') await streams.delete(TELEMETRY_STREAM);
+      else await consumers.delete(TELEMETRY_STREAM, TELEMETRY_CONSUMER);
+      await publishAll(['after']);
+      await until(() => texts.includes('after'), LONG);
+    },
+    120_000,
+  );
 
   it('says that it does not pull while no pull is answered, and that it does once they are', async () => {
     const { feed, texts } = collector();
@@ -208,7 +212,9 @@ describe('TelemetryFeed, told to stop', () => {
   it.each(['a call that never ends', 'a server that stands still', 'no server', 'nothing'])(
     'ends within its limit: %s',
     async (trouble) => {
-      const { feed, calls } = collector(() => (trouble === 'a call that never ends' ? new Promise(() => undefined) : undefined));
+      const { feed, calls } = collector(() =>
+        trouble === 'a call that never ends' ? new Promise(() => undefined) : undefined,
+      );
       await until(() => feed.isPulling(5_000), LONG);
       await publishAll(['a']);
       await until(() => calls.length === 1, LONG);
@@ -240,7 +246,9 @@ describe('from sender to feed', () => {
     sender.start();
     const { texts } = collector();
     const counted = (): number => {
-      const batches = new Map(texts.map((text) => telemetryBatch.parse(JSON.parse(text))).map((each) => [each.id, each]));
+      const batches = new Map(
+        texts.map((text) => telemetryBatch.parse(JSON.parse(text))).map((each) => [each.id, each]),
+      );
       const steps = [...batches.values()].flatMap((batch) => batch.steps);
       return steps.reduce((sum, { usage }) => sum + (usage.outcomes.completed ?? 0), 0);
     };

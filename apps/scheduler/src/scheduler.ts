@@ -73,7 +73,11 @@ export class Scheduler {
     const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     this.telemetry = new TelemetrySender({
-      ...{ bus, publisher: this.publisher, service: config.service, enabled: config.sendsTelemetry, log },
+      bus,
+      publisher: this.publisher,
+      service: config.service,
+      enabled: config.sendsTelemetry,
+      log,
     });
     const { observe: onAttempt } = this.telemetry;
     this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus), onAttempt });

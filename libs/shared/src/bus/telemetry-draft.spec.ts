@@ -16,7 +16,13 @@ it('counts attempts by the minute in which they ended, by pipeline and step, wit
   const draft = new TelemetryDraft();
   draft.observe('p', 'a', AT, DONE);
   draft.observe('p', 'a', AT - 59_000_000, { ...DONE, outcome: 'failed', retried: 'timeout', durationMs: 4 });
-  draft.observe('p', 'a', AT + 1_000, { ...DONE, outcome: 'crashed', durationMs: null, cpuPercent: null, memoryMb: null });
+  draft.observe('p', 'a', AT + 1_000, {
+    ...DONE,
+    outcome: 'crashed',
+    durationMs: null,
+    cpuPercent: null,
+    memoryMb: null,
+  });
   draft.observe('p', 'b', AT, DONE);
   draft.observe('q', 'a', AT, DONE);
   const [batch, ...more] = encoded(draft);

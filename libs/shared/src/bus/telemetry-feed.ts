@@ -112,7 +112,8 @@ export class TelemetryFeed {
 
   /** One message is waited for; what else is there comes with it. */
   private async round(): Promise<void> {
-    let status = this.backlog > 0 || this.pulled.length > 0 ? null : await this.pull(() => this.channel.wait(1, WAIT_MS));
+    let status =
+      this.backlog > 0 || this.pulled.length > 0 ? null : await this.pull(() => this.channel.wait(1, WAIT_MS));
     if (this.backlog > 0 && !this.isStopping) status = await this.pull(() => this.channel.fetch(BATCH - 1));
     if (status && status.kind !== 'used_up') await this.onTrouble(status);
     const batch = this.pulled;

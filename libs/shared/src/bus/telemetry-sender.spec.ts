@@ -57,7 +57,10 @@ describe('TelemetrySender', () => {
     await second();
     await second();
     expect(sent).toHaveLength(1);
-    expect(sent[0]).toMatchObject({ subject: 'sluice.telemetry.step-worker', batch: { lateness_seconds: { count: 1 } } });
+    expect(sent[0]).toMatchObject({
+      subject: 'sluice.telemetry.step-worker',
+      batch: { lateness_seconds: { count: 1 } },
+    });
     expect(sent[0]?.msgId).toBe(sent[0]?.batch.id);
     expect(sent[0]?.msgId).toMatch(/^[\x21-\x7e]+$/);
     observe(sender);
@@ -128,17 +131,20 @@ describe('TelemetrySender', () => {
     expect(lines).toEqual([expect.stringMatching(/^3 attempts found no room/)]);
   });
 
-  it.each(['too large', 'message size exceeds maximum allowed'])('does not send for ever what is %s', async (reason) => {
-    const { sender, sent, lines, state } = stage();
-    state.next = refused(reason);
-    observe(sender, 'a', 4);
-    await second();
-    state.next = STORED;
-    observe(sender);
-    await second();
-    expect(sent.map(attemptsIn)).toEqual([4, 1]);
-    expect(lines).toEqual([expect.stringContaining('4 attempts')]);
-  });
+  it.each(['too large', 'message size exceeds maximum allowed'])(
+    'does not send for ever what is %s',
+    async (reason) => {
+      const { sender, sent, lines, state } = stage();
+      state.next = refused(reason);
+      observe(sender, 'a', 4);
+      await second();
+      state.next = STORED;
+      observe(sender);
+      await second();
+      expect(sent.map(attemptsIn)).toEqual([4, 1]);
+      expect(lines).toEqual([expect.stringContaining('4 attempts')]);
+    },
+  );
 
   it('sends the last when it is stopped, and takes nothing more', async () => {
     const { sender, sent, lines, state } = stage();
