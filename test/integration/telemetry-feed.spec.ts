@@ -147,7 +147,7 @@ describe('TelemetryFeed', () => {
     }
     await until(() => new Set(texts).size === 30, LONG);
     await pendingIs(feed, 0);
-  }, 180_000);
+  }, 300_000);
 
   it('makes all of it anew when the store is lost', async () => {
     const { feed, texts } = collector();
@@ -187,7 +187,7 @@ describe('TelemetryFeed', () => {
     await until(() => feed.isPulling(5_000), LONG);
     await publishAll(['again']);
     await until(() => texts.includes('again'), LONG);
-  }, 180_000);
+  }, 300_000);
 });
 
 describe('TelemetryFeed, told to stop', () => {
@@ -267,5 +267,5 @@ describe('from sender to feed', () => {
     observe(1_000);
     await sender.stop(30_000);
     await until(() => counted() === 1_111, LONG);
-  }, 180_000);
+  }, 300_000);
 });

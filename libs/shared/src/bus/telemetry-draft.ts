@@ -3,7 +3,7 @@ import { Sketch } from '#shared/domain/usage/sketch';
 import { type EndedAttempt, StepUsage } from '#shared/domain/usage/step-usage';
 
 /** Minutes of steps in one batch: the contract's limit. */
-export const MAX_GROUPS = 10_000;
+const MAX_GROUPS = 10_000;
 const MICROS_PER_MINUTE = 60_000_000;
 const MS_PER_MINUTE = 60_000;
 
@@ -21,6 +21,8 @@ export class TelemetryDraft {
   private groups = 0;
   /** Attempts that found no room. */
   dropped = 0;
+
+  constructor(private readonly maxGroups = MAX_GROUPS) {}
 
   get isEmpty(): boolean {
     return this.groups === 0 && this.lateness.count === 0;
@@ -69,7 +71,7 @@ export class TelemetryDraft {
   }
 
   private addGroup(minute: number, pipeline: string, step: string): StepUsage | null {
-    if (this.groups >= MAX_GROUPS) return null;
+    if (this.groups >= this.maxGroups) return null;
     this.groups += 1;
     const pipelines = entry(this.minutes, minute, () => new Map<string, Map<string, StepUsage>>());
     return entry(

@@ -1,6 +1,5 @@
 import type { PublishOutcome } from '#shared/bus/publisher';
 import { TelemetrySender } from '#shared/bus/telemetry-sender';
-import { MAX_GROUPS } from '#shared/bus/telemetry-draft';
 import { telemetryBatch, type TelemetryBatch } from '#shared/contracts/telemetry';
 import { StepUsage, type EndedAttempt } from '#shared/domain/usage/step-usage';
 
@@ -17,7 +16,7 @@ interface Sent {
 }
 
 /** A sender whose publishes are answered by the test; at once by `next`, where it is set. */
-function stage(enabled = true) {
+function stage({ enabled = true, maxGroups }: { enabled?: boolean; maxGroups?: number } = {}) {
   const sent: Sent[] = [];
   const lines: string[] = [];
   const state = { next: STORED as PublishOutcome | null };
@@ -32,7 +31,7 @@ function stage(enabled = true) {
   };
   const note = (line: string): void => void lines.push(line);
   const log = { info: note, warn: note, error: note };
-  const sender = new TelemetrySender({ bus, publisher, service: 'step-worker', enabled, log });
+  const sender = new TelemetrySender({ bus, publisher, service: 'step-worker', enabled, maxGroups, log });
   sender.start();
   return { sender, sent, lines, state, bus };
 }
@@ -120,14 +119,14 @@ describe('TelemetrySender', () => {
   });
 
   it('keeps no more than fits into one batch, and says how much was dropped', async () => {
-    const { sender, sent, lines, bus } = stage();
+    const { sender, sent, lines, bus } = stage({ maxGroups: 30 });
     bus.isConnected = false;
-    for (let step = 0; step < MAX_GROUPS; step += 1) observe(sender, String(step));
+    for (let step = 0; step < 30; step += 1) observe(sender, String(step));
     observe(sender, 'one too many', 3);
     observe(sender, '0', 2);
     bus.isConnected = true;
     await second();
-    expect(sent.map(attemptsIn).reduce((sum, count) => sum + count)).toBe(MAX_GROUPS + 2);
+    expect(sent.map(attemptsIn).reduce((sum, count) => sum + count)).toBe(30 + 2);
     expect(lines).toEqual([expect.stringMatching(/^3 attempts found no room/)]);
   });
 
@@ -174,7 +173,7 @@ describe('TelemetrySender', () => {
   });
 
   it('does nothing when it is turned off', async () => {
-    const { sender, sent, lines } = stage(false);
+    const { sender, sent, lines } = stage({ enabled: false });
     observe(sender);
     sender.observeLateness(1);
     await second();

@@ -15,6 +15,8 @@ export interface TelemetrySenderOptions {
   readonly service: string;
   /** Default 1,000. */
   readonly everyMs?: number;
+  /** Minutes of steps that are kept; default 10,000. */
+  readonly maxGroups?: number;
   /** False: counts and sends nothing. Default true. */
   readonly enabled?: boolean;
   readonly log: BusLog;
@@ -38,7 +40,7 @@ const TOO_LARGE_FOR_STREAM = /size exceeds/;
 export class TelemetrySender {
   private readonly subject: string;
   private readonly run = randomUUID();
-  private draft = new TelemetryDraft();
+  private draft: TelemetryDraft;
   private unsent: EncodedBatch[] = [];
   private batches = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -48,6 +50,7 @@ export class TelemetrySender {
 
   constructor(private readonly options: TelemetrySenderOptions) {
     this.subject = telemetrySubject(options.service);
+    this.draft = new TelemetryDraft(options.maxGroups);
   }
 
   /** An attempt has been recorded, and that is committed. Bound: it can be handed on as it is. */
@@ -107,7 +110,7 @@ export class TelemetrySender {
     const { draft } = this;
     if (draft.isEmpty) return;
     const { bus, log } = this.options;
-    this.draft = new TelemetryDraft();
+    this.draft = new TelemetryDraft(this.options.maxGroups);
     const maxBytes = Math.min(bus.maxPayloadBytes, MOST_BYTES) - HEADER_BYTES;
     this.unsent = draft.encode(SENDER, maxBytes, () => `${this.run}.${++this.batches}`);
     if (draft.dropped > 0) {
