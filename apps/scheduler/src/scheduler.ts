@@ -154,9 +154,9 @@ export class Scheduler {
     this.stopping.abort();
     this.unlisten();
     await Promise.all(this.loops.map((loop) => loop.stop()));
-    await this.transactions.close();
     await this.telemetry.stop(500);
     await this.publisher.drain(500);
+    await this.transactions.close();
     for (const due of this.due) await due.close();
     await this.ticks.close();
     await this.needs.close();
