@@ -115,7 +115,7 @@ describe('consuming work while things break', () => {
     await streams.delete(WORK_STREAM);
     await streams.add({ name: WORK_STREAM, subjects: ['sluice.work.>'] });
     const why = await until(() => consumer.whyNotPulling(500), LONG);
-    expect(why).toMatch(/^nothing can be pulled of default\/high, default\/default, default\/low and others$/);
+    expect(why).toMatch(/^nothing can be pulled of \w+\/\w+/);
     await streams.delete(WORK_STREAM);
     await until(() => consumer.whyNotPulling(500) === null, LONG);
     await freeze(nats);

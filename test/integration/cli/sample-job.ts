@@ -99,7 +99,7 @@ export const RETRYING = sampleJob({
   tags: ['nightly', 'big'],
   steps: [
     sampleStep({
-      ...{ status: 'completed', progress: 100, attempt: 1, duration_ms: 61_000, cpu_percent: 97.5, memory_mb: 210.25 },
+      ...{ status: 'completed', progress: 100, attempt: 1, duration_ms: 61_000, cpu_percent: 97.5, memory_mb: 210.2 },
     }),
     sampleStep({
       name: 'documentation',
