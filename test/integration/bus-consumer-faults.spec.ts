@@ -3,7 +3,9 @@ import { WORK_STREAM, workConsumer } from '#shared/contracts/subjects';
 import { armFailpoints, parseFailpoints } from '#shared/runtime/failpoints';
 import { until } from '../support/poll';
 import { startTestNats, type TestNats } from '../support/test-nats';
-import { BusStage, distinct, endGently, numbers } from './bus-stage';
+import { BusStage, distinct, endGently, freeze, numbers } from './bus-stage';
+
+const LONG = { deadlineMs: 60_000 };
 
 describe('consuming work while things break', () => {
   let nats: TestNats;
@@ -105,6 +107,26 @@ describe('consuming work while things break', () => {
     await stage.publishSurely('after');
     await until(() => texts.includes('after'), { deadlineMs: 10_000 });
   });
+
+  it('says why nothing can be pulled, and no more once it can', async () => {
+    const { consumer, texts } = stage.collector(4);
+    await until(() => consumer.whyNotPulling(500) === null, LONG);
+    const { streams } = await stage.bus.jetStream(5_000);
+    await streams.delete(WORK_STREAM);
+    await streams.add({ name: WORK_STREAM, subjects: ['sluice.work.>'] });
+    const why = await until(() => consumer.whyNotPulling(500), LONG);
+    expect(why).toMatch(/^nothing can be pulled of \w+\/\w+/);
+    await streams.delete(WORK_STREAM);
+    await until(() => consumer.whyNotPulling(500) === null, LONG);
+    await freeze(nats);
+    await until(() => consumer.whyNotPulling(500), LONG);
+    process.kill(nats.pid, 'SIGCONT');
+    await until(() => consumer.whyNotPulling(500) === null, LONG);
+    await stage.publishSurely('after');
+    await until(() => texts.includes('after'), LONG);
+    await consumer.stop();
+    expect(consumer.whyNotPulling(500)).toBe('not pulling');
+  }, 180_000);
 
   it('makes the consumer again when it was deleted while no pull was waiting there', async () => {
     const held: Delivery[] = [];

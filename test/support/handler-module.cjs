@@ -14,6 +14,19 @@ function block(ms) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+/** Uses so much CPU time with so much memory, then says what the system counted of its process. */
+function burn({ cpu_ms: cpuMs, hold_mb: holdMb }) {
+  const usedMs = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  };
+  const beforeMs = usedMs();
+  const held = Buffer.alloc(holdMb * 1_048_576, 1);
+  while (usedMs() - beforeMs < cpuMs) for (let i = 0; i < 1e6; i += 1);
+  const memoryMb = process.memoryUsage.rss() / 1_048_576;
+  return { own_cpu_ms: usedMs() - beforeMs, process_cpu_ms: usedMs(), memory_mb: memoryMb, held: held.length };
+}
+
 const handler = (name, options, run) => ({
   definition: { name, description: 'For tests.', options: z.strictObject(options), jobOptions: [], repeatable: false },
   async run(context) {
@@ -25,5 +38,6 @@ const handler = (name, options, run) => ({
 exports.handlers = [
   handler('test_effect', {}, () => ({})),
   handler('test_wait', { wait_ms: z.int().min(0) }, async ({ options }) => void (await pause(options.wait_ms))),
+  handler('test_burn', { cpu_ms: z.int(), hold_mb: z.int() }, ({ options }) => burn(options)),
   handler('test_block', { block_ms: z.int().min(0) }, ({ options }) => block(options.block_ms)),
 ];

@@ -13,6 +13,9 @@ import { StepWorker } from './step-worker';
 @Module({})
 class StepWorkerModule {}
 
+/** What was lost is made again sooner. */
+const NOT_PULLING_MS = 5_000;
+
 let worker: StepWorker | undefined;
 
 async function build(context: ServiceContext): Promise<DynamicModule> {
@@ -42,6 +45,14 @@ async function build(context: ServiceContext): Promise<DynamicModule> {
       required: true,
       check: async (): Promise<void> => {
         if (!built.lease.current.isValid()) throw new PartDown('this worker is not registered');
+      },
+    },
+    {
+      name: 'consumers',
+      required: true,
+      check: async (): Promise<void> => {
+        const reason = built.strategy.whyNotPulling(NOT_PULLING_MS);
+        if (reason !== null) throw new PartDown(reason);
       },
     },
   ];

@@ -25,9 +25,9 @@ describe('status', () => {
     expect(out).toMatch(/^Tags +nightly, big$/m);
     expect(out).toMatch(/^Duration +9\.0s$/m);
     expect(cells(out).slice(-3)).toEqual([
-      ['STEP', 'STATUS', 'PROGRESS', 'RETRIES', 'NEXT RETRY', 'DURATION', 'LAST ERROR'],
-      ['filesystem', 'completed', '100 %', '0/3', '-', '1m 01s', '-'],
-      ['documentation', 'retrying', '10 %', '1/3', 'in 8.4s', '-', 'transient: no such host \\u001b[31mred'],
+      ['STEP', 'STATUS', 'PROGRESS', 'RETRIES', 'NEXT RETRY', 'DURATION', 'CPU', 'MEMORY', 'LAST ERROR'],
+      ['filesystem', 'completed', '100 %', '0/3', '-', '1m 01s', '97.5 %', '210.2 MB', '-'],
+      ['documentation', 'retrying', '10 %', '1/3', 'in 8.4s', '-', '-', '-', 'transient: no such host \\u001b[31mred'],
     ]);
   });
 
@@ -161,6 +161,7 @@ test('workers', async () => {
   gateway.answers = () => ({ body: { items: [{ ...worker, cpu_percent: 50, memory_mb: null }] } });
   const { out } = await sluice(gateway.url, ['workers']);
   expect(cells(out)[1]?.slice(0, 5)).toEqual(['w1', 'alive', '3/50', '50.0 %', '-']);
+  expect(cells(out)[1]?.at(-1)).toBe('0.1.0');
 });
 
 test('pipelines', async () => {

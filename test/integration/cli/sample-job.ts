@@ -98,7 +98,9 @@ export const RETRYING = sampleJob({
   last_error: ERROR,
   tags: ['nightly', 'big'],
   steps: [
-    sampleStep({ status: 'completed', progress: 100, attempt: 1, duration_ms: 61_000 }),
+    sampleStep({
+      ...{ status: 'completed', progress: 100, attempt: 1, duration_ms: 61_000, cpu_percent: 97.5, memory_mb: 210.2 },
+    }),
     sampleStep({
       name: 'documentation',
       status: 'retrying',

@@ -3,7 +3,7 @@ import { colouredStatus } from './colours';
 import type { View } from './printer';
 import { namesOf, startOf } from './start-words';
 import type { Column } from './table';
-import { counted, duration, localTime, oneLine, percent, retries, until } from './words';
+import { counted, duration, figure, localTime, oneLine, percent, retries, until } from './words';
 
 /** Jobs, one a line; a single one with its steps. @param now milliseconds since 1970 */
 export function jobsView(now: number): View<JobView> {
@@ -50,6 +50,8 @@ const stepColumns = (now: number): Column<StepView>[] => [
   { title: 'RETRIES', align: 'right', cell: (step) => retries(step.retry_count, step.max_retries) },
   { title: 'NEXT RETRY', cell: (step) => until(step.next_retry_at, now) },
   { title: 'DURATION', align: 'right', cell: (step) => elapsed(step, now) },
+  { title: 'CPU', align: 'right', cell: ({ cpu_percent }) => figure(cpu_percent, ' %') },
+  { title: 'MEMORY', align: 'right', cell: ({ memory_mb }) => figure(memory_mb, ' MB') },
   { title: 'LAST ERROR', flexible: true, cell: lastError },
 ];
 

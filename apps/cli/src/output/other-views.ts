@@ -3,7 +3,7 @@ import type { AttemptView } from '#shared/contracts/job';
 import type { SearchHit } from '../rest-answers';
 import type { Colours } from './colours';
 import type { View } from './printer';
-import { duration, localTime, oneLine } from './words';
+import { duration, figure, localTime, oneLine } from './words';
 
 export const ATTEMPTS: View<AttemptView> = {
   id: ({ step, number }) => `${oneLine(step)}#${number}`,
@@ -25,8 +25,6 @@ function outcomeWord(outcome: AttemptView['outcome'], colours: Colours): string 
   if (outcome === null) return colours.cyan('running');
   return outcome === 'completed' ? colours.green(outcome) : colours.red(outcome);
 }
-
-const figure = (value: number | null, unit: string): string => (value === null ? '-' : `${value.toFixed(1)}${unit}`);
 
 export const HITS: View<SearchHit> = {
   id: ({ path }) => oneLine(path),
@@ -54,6 +52,7 @@ export const WORKERS: View<WorkerView> = {
     { title: 'CPU', align: 'right', cell: ({ cpu_percent }) => figure(cpu_percent, ' %') },
     { title: 'MEMORY', align: 'right', cell: ({ memory_mb }) => figure(memory_mb, ' MB') },
     { title: 'LAST SEEN', cell: ({ last_seen }) => localTime(last_seen) },
+    { title: 'VERSION', cell: ({ version }) => oneLine(version) },
   ],
 };
 

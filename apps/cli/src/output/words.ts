@@ -64,3 +64,7 @@ export function clockTime(time: string): string {
 
 /** `1 job`, `2 jobs` */
 export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** `37.5 %`, `120.0 MB`; `-` for none. */
+export const figure = (value: number | null, unit: string): string =>
+  value === null ? '-' : `${value.toFixed(1)}${unit}`;

@@ -1,6 +1,7 @@
 // The program of a step with `isolation: process`: runs one attempt that its worker sends, says how it ended, and ends.
 import type { StepHandler } from '#shared/contracts/handler';
 import { loadConfig, type ServiceConfig } from '#shared/runtime/config';
+import { knownHandlers } from '#shared/runtime/handler-modules';
 import { GraphStore } from '#shared/store/graph/graph-store';
 import { createHandler, needsStore } from '../handlers/handler-registry';
 import type { OwnFigures } from '../processes/own-figures';
@@ -46,6 +47,9 @@ async function run(request: ToChild & { type: 'run' }): Promise<void> {
 
 async function handlerFor(uses: string): Promise<StepHandler<unknown>> {
   const config = loadConfig('step-worker');
+  const { more } = await knownHandlers(config.handlersModule);
+  const added = more.find(({ definition }) => definition.name === uses);
+  if (added) return added;
   return createHandler(uses, {
     graph: needsStore(uses) ? await openGraph(config) : null,
     sourceRoots: config.sourceRoots,

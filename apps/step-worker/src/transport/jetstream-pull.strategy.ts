@@ -35,6 +35,11 @@ export class JetStreamPullStrategy extends Server implements CustomTransportStra
     return this.consumer.resume(delivery);
   }
 
+  /** Why no work, or not all of it, could be pulled for so long; null: it can be. */
+  whyNotPulling(forMs: number): string | null {
+    return this.consumer.whyNotPulling(forMs);
+  }
+
   on(): void {
     // The bus tells of its connection itself.
   }

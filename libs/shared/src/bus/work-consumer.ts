@@ -26,6 +26,9 @@ export interface WorkConsumerOptions {
   readonly log: BusLog;
 }
 
+/** Queues and priorities that are named to whoever asks what is wrong. */
+const MAX_NAMES = 3;
+
 /**
  * Pulls work into free slots.
  *
@@ -44,6 +47,8 @@ export class WorkConsumer {
   private state: 'idle' | 'pulling' | 'stopped' = 'idle';
   private stopped: Promise<void> | null = null;
   private isReady = false;
+  /** Ticks, not time, as in `PullChannel`. */
+  private unreadyTicks = Infinity;
   private busy = 0;
   private readonly resuming: { readonly delivery: LiveDelivery; readonly resolve: (resumed: boolean) => void }[] = [];
   private refillIsDue = false;
@@ -79,6 +84,16 @@ export class WorkConsumer {
   /** Slots that a delivery is in. */
   get busySlots(): number {
     return this.busy;
+  }
+
+  /** Why no work, or not all of it, could be pulled for so long; null: it can be. Says nothing of free slots. */
+  whyNotPulling(forMs: number): string | null {
+    if (this.state !== 'pulling') return 'not pulling';
+    if (this.unreadyTicks * TICK_MS > forMs) return 'the work queue is not there';
+    const stuck = this.lanes.filter((lane) => lane.isStuck(forMs));
+    if (stuck.length === 0) return null;
+    const names = stuck.slice(0, MAX_NAMES).map(({ queue, priority }) => `${queue}/${priority}`);
+    return `nothing can be pulled of ${names.join(', ')}${stuck.length > MAX_NAMES ? ' and others' : ''}`;
   }
 
   start(): void {
@@ -189,6 +204,7 @@ export class WorkConsumer {
 
   private onReady(): void {
     this.isReady = true;
+    this.unreadyTicks = 0;
     this.gate.open();
     for (const lane of this.lanes) lane.revive();
     this.refillSoon();
@@ -201,6 +217,7 @@ export class WorkConsumer {
   }
 
   private tick(): void {
+    this.unreadyTicks = this.isReady ? 0 : this.unreadyTicks + 1;
     for (const lane of this.lanes) lane.tick();
     this.refillSoon();
   }

@@ -1,7 +1,8 @@
 import type { Msg } from 'nats';
+import { WORK_STREAM, workConsumer } from '#shared/contracts/subjects';
 import type { Priority } from '#shared/domain/status';
 import type { NatsBus } from '#shared/bus/nats-bus';
-import { PullChannel } from '#shared/bus/pull-channel';
+import { PullChannel, TICK_MS } from '#shared/bus/pull-channel';
 import type { LanePull, LaneState } from '#shared/bus/pull-planner';
 import type { PullStatus } from '#shared/bus/pull-status';
 
@@ -13,6 +14,8 @@ export interface LaneEvents {
 }
 
 const LONGEST_REST_TICKS = 15;
+/** So many pulls in a row that were not answered as they should be are no accident. */
+const MANY_FAULTS = 3;
 
 /** The jobs of one queue and priority as a worker sees them: what it asked for and what it knows to be there. */
 export class WorkLane implements LaneState {
@@ -24,6 +27,9 @@ export class WorkLane implements LaneState {
   private restTicks = 0;
   private failures = 0;
   private isMissing = false;
+  private missingTicks = 0;
+  /** Pulls of any kind that failed since the last that did not. */
+  private faults = 0;
   private readonly fetches: PullChannel;
   private readonly waits: PullChannel;
 
@@ -38,8 +44,9 @@ export class WorkLane implements LaneState {
       onMessage: (message: Msg, asked: boolean) => this.events.onMessage(this, message, asked),
       onEnd: (status: PullStatus) => this.onEnd(status),
     };
-    this.fetches = new PullChannel(bus, `${inbox}.f`, queue, priority, both);
-    this.waits = new PullChannel(bus, `${inbox}.w`, queue, priority, both);
+    const consumer = workConsumer(queue, priority);
+    this.fetches = new PullChannel(bus, `${inbox}.f`, WORK_STREAM, consumer, both);
+    this.waits = new PullChannel(bus, `${inbox}.w`, WORK_STREAM, consumer, both);
   }
 
   get asked(): number {
@@ -70,6 +77,11 @@ export class WorkLane implements LaneState {
     return performance.now() - this.seenAtMs;
   }
 
+  /** Whether it could not be pulled for so long, or for many pulls in a row. */
+  isStuck(forMs: number): boolean {
+    return this.faults >= MANY_FAULTS || this.missingTicks * TICK_MS > forMs;
+  }
+
   open(): void {
     this.fetches.open();
     this.waits.open();
@@ -84,16 +96,19 @@ export class WorkLane implements LaneState {
   learn(undelivered: number): void {
     this.undelivered = undelivered;
     this.failures = 0;
+    this.faults = 0;
   }
 
   tick(): void {
     if (this.restTicks > 0) this.restTicks -= 1;
+    this.missingTicks = this.isMissing ? this.missingTicks + 1 : 0;
     this.fetches.tick();
     this.waits.tick();
   }
 
   /** A fresh start on a new connection, or once what was missing is there again. */
   reset(): void {
+    this.faults = 0;
     this.fetches.reset();
     this.waits.reset();
     this.revive();
@@ -116,12 +131,15 @@ export class WorkLane implements LaneState {
       case 'used_up':
       case 'going_on':
         this.failures = 0;
+        this.faults = 0;
         break;
       case 'missing':
       case 'lost':
+        this.faults += 1;
         this.isMissing = true;
         break;
       case 'refused':
+        this.faults += 1;
         this.restTicks = Math.min(LONGEST_REST_TICKS, 2 ** this.failures);
         this.failures += 1;
         if (this.failures === 1) this.events.onRefusal(this, status.reason);
