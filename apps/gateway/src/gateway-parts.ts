@@ -1,6 +1,7 @@
 import { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { dependantsWaker } from '#shared/bus/scheduler-wake';
+import { TelemetrySender } from '#shared/bus/telemetry-sender';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { HandlerDefinition } from '#shared/contracts/handler';
@@ -35,7 +36,6 @@ export interface GatewayParts {
 }
 
 const POOL_SIZE = 20;
-const DRAIN_LIMIT_MS = 2_000;
 const CLOSE_LIMIT_MS = 1_000;
 
 /**
@@ -54,11 +54,19 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
   const publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
   const pipelines = new PipelineStore(database);
   const submission = new JobSubmission(database);
-  const transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus) });
+  const telemetry = new TelemetrySender({
+    ...{ bus, publisher, service: config.service, enabled: config.sendsTelemetry, log },
+  });
+  const { observe: onAttempt } = telemetry;
+  const transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus), onAttempt });
+  telemetry.start();
   keepTopology(context, bus, catalog);
   context.drain.register('flush', 'submissions', () => submission.idle());
   context.drain.register('flush', 'changes of jobs', () => transactions.close());
-  context.drain.register('flush', 'publishes', async () => void (await publisher.drain(DRAIN_LIMIT_MS)));
+  context.drain.register('flush', 'publishes', async () => {
+    await telemetry.stop(CLOSE_LIMIT_MS);
+    await publisher.drain(CLOSE_LIMIT_MS);
+  });
   context.drain.register('bus', 'nats', () => bus.close(CLOSE_LIMIT_MS));
   return {
     context,

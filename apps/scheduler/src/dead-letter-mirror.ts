@@ -1,6 +1,6 @@
 import type { NatsBus } from '#shared/bus/nats-bus';
 import type { Publisher } from '#shared/bus/publisher';
-import { ensureDeadStream } from '#shared/bus/topology';
+import { ensureDeadStream } from '#shared/bus/side-streams';
 import { DEAD_STREAM, deadSubject } from '#shared/contracts/subjects';
 import type { Logger } from '#shared/runtime/logger';
 import type { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';

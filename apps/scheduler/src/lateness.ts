@@ -1,13 +1,6 @@
-import { Histogram, register } from 'prom-client';
 import type { Micros } from '#shared/domain/turn/job-draft';
 import type { Logger } from '#shared/runtime/logger';
 
-const NAME = 'sluice_schedule_lateness_seconds';
-/** From a millisecond to a day. */
-const BUCKETS = [
-  ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-  ...[60, 300, 900, 3_600, 14_400, 86_400],
-];
 /** Later than this is worth a line of the log. */
 const NOTABLE_SECONDS = 1;
 const REPORT_EVERY_MS = 10_000;
@@ -30,23 +23,18 @@ interface LateJobs {
   latestSeconds: number;
 }
 
-/** One for the process, however many schedulers it holds. */
-function histogram(): Histogram {
-  const known = register.getSingleMetric(NAME);
-  if (known instanceof Histogram) return known;
-  const help = 'Time from when a delayed or recurring job was due, by the clock of the database, to its publication';
-  return new Histogram({ name: NAME, help, buckets: BUCKETS });
-}
-
-/** How late jobs are handed out: a metric of all, and a line in the log about those that were notably late. */
+/** How late jobs are handed out: all of it to the telemetry, and a line in the log about those that were notably late. */
 export class Lateness {
-  private readonly seconds = histogram();
   /** Since when jobs can be released without a break; null while they cannot. */
   private ableSince: Micros | null = null;
   private readonly late = new Map<string, LateJobs>();
   private reportedAtMs = -Infinity;
 
-  constructor(private readonly log: Logger) {}
+  /** @param tell is given how late each was, in seconds: from when it was due to its publication */
+  constructor(
+    private readonly tell: (seconds: number) => void,
+    private readonly log: Logger,
+  ) {}
 
   /** What is due can be released. @param now the database's time */
   able(now: Micros): void {
@@ -64,7 +52,7 @@ export class Lateness {
    */
   observe({ dueAt, releasedAt, askedAtMs }: HandedOut): void {
     const seconds = Math.max(0, releasedAt - dueAt) / 1_000_000 + (performance.now() - askedAtMs) / 1_000;
-    this.seconds.observe(seconds);
+    this.tell(seconds);
     if (seconds < NOTABLE_SECONDS) return;
     const cause = this.ableSince === null || dueAt < this.ableSince ? OUTAGE : OVERLOAD;
     const before = this.late.get(cause) ?? { jobs: 0, latestSeconds: 0 };

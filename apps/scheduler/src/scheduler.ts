@@ -2,6 +2,7 @@ import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { dependantsWaker } from '#shared/bus/scheduler-wake';
 import { listen } from '#shared/bus/signals';
+import { TelemetrySender } from '#shared/bus/telemetry-sender';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { HandlerDefinition } from '#shared/contracts/handler';
@@ -50,6 +51,7 @@ export class Scheduler {
   private readonly dependants: Loop;
   private readonly needs: Dependants;
   private readonly publisher: Publisher;
+  private readonly telemetry: TelemetrySender;
   private readonly transactions: JobTransactions;
   private readonly due: readonly DueJobs[];
   private readonly ticks: ScheduleTicks;
@@ -69,14 +71,18 @@ export class Scheduler {
     const stuck = new StuckSteps(database);
     const { queues } = catalog;
     const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
-    this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus) });
+    this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
+    this.telemetry = new TelemetrySender({
+      ...{ bus, publisher: this.publisher, service: config.service, enabled: config.sendsTelemetry, log },
+    });
+    const { observe: onAttempt } = this.telemetry;
+    this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus), onAttempt });
     const [due, all] = [new DueJobs(database, { remembers: true }), new DueJobs(database, { remembers: false })];
     this.due = [due, all];
     this.ticks = new ScheduleTicks(database);
-    this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     const dispatch = new TurnDispatch(bus, new TurnPublisher(this.publisher));
     const { transactions } = this;
-    const lateness = new Lateness(log);
+    const lateness = new Lateness((seconds) => this.telemetry.observeLateness(seconds), log);
     this.delayed = new DelayedJobRelease({ due, all, pipelines, dispatch, lateness, log });
     const runs = new RunMaker(new JobPlans(catalog, pipelines), handlers);
     const cron = new CronTicker({ ticks: this.ticks, runs, pipelines, dispatch, lateness, log });
@@ -132,6 +138,7 @@ export class Scheduler {
     ];
     this.unlisten = () => stopping.forEach((stop) => stop());
     for (const loop of this.loops) loop.start();
+    this.telemetry.start();
   }
 
   /** Whether the loops that release work have made a round lately. */
@@ -143,8 +150,9 @@ export class Scheduler {
     this.stopping.abort();
     this.unlisten();
     await Promise.all(this.loops.map((loop) => loop.stop()));
-    await this.publisher.drain(1_000);
     await this.transactions.close();
+    await this.telemetry.stop(500);
+    await this.publisher.drain(500);
     for (const due of this.due) await due.close();
     await this.ticks.close();
     await this.needs.close();

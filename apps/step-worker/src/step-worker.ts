@@ -4,6 +4,7 @@ import type { NatsBus } from '#shared/bus/nats-bus';
 import { Publisher } from '#shared/bus/publisher';
 import { dependantsWaker } from '#shared/bus/scheduler-wake';
 import { listen, notify } from '#shared/bus/signals';
+import { TelemetrySender } from '#shared/bus/telemetry-sender';
 import { ensureTopology } from '#shared/bus/topology';
 import { TurnPublisher } from '#shared/bus/turn-publisher';
 import type { Delivery } from '#shared/bus/work-consumer';
@@ -60,6 +61,7 @@ export class StepWorker {
   private readonly runner: TurnRunner;
   private readonly recorder: ProgressRecorder;
   private readonly publisher: Publisher;
+  private readonly telemetry: TelemetrySender;
   private readonly registry: WorkerRegistry;
   private readonly stopping = new AbortController();
   private readonly unlisten: () => void;
@@ -111,9 +113,13 @@ export class StepWorker {
     const reporter = new TurnReporter(bus, clock);
     this.recorder = new ProgressRecorder(new StepReports(database), reporter, clock, log);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
+    this.telemetry = new TelemetrySender({
+      ...{ bus, publisher: this.publisher, service: config.service, enabled: config.sendsTelemetry, log },
+    });
     const opened = new OpenedSteps(new TurnPublisher(this.publisher), lease);
     const settlement = new TurnSettlement({
       ...{ database, pipelines, lease, turns, slots, isDraining, onUntold: dependantsWaker(bus) },
+      onAttempt: this.telemetry.observe,
       onRunning: (turn, settled, steps) => {
         if (!turn.pipeline) return;
         reporter.fastSettled(turn.message.job_id, turn.pipeline, settled, steps, turn.shown);
@@ -153,6 +159,7 @@ export class StepWorker {
     await Promise.race([this.keeper.ready, aborted(this.stopping.signal)]);
     if (this.stopping.signal.aborted) return false;
     await this.lease.start();
+    this.telemetry.start();
     const everyMs = this.context.config.ackWaitMs / 3;
     this.workingTimer = setInterval(() => this.sayWorking(everyMs), everyMs / 4).unref();
     return !this.stopping.signal.aborted;
@@ -176,7 +183,7 @@ export class StepWorker {
     try {
       await this.handBackAll();
     } finally {
-      await Promise.all([this.keeper.stop(), this.publisher.drain(1_000)]);
+      await Promise.all([this.keeper.stop(), this.telemetry.stop(500).then(() => this.publisher.drain(500))]);
     }
   }
 

@@ -23,6 +23,7 @@ const CONFIG: ServiceConfig = loadConfig('step-worker', {
   DATABASE_URL: 'postgres://simulated/none',
   NATS_URL: 'nats://simulated:4222',
   SLUICE_CONCURRENCY: '3',
+  SLUICE_INTERNAL_TELEMETRY: 'false',
 });
 
 /** All of a simulation, put together; and what goes wrong in it. */

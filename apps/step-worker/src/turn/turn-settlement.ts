@@ -10,6 +10,7 @@ import {
 } from '#shared/domain/turn/end-attempt';
 import type { JobDraft, Micros } from '#shared/domain/turn/job-draft';
 import { handBack } from '#shared/domain/turn/mend';
+import type { AttemptSink } from '#shared/domain/usage/step-usage';
 import { guardHolds } from '#shared/runtime/failpoints';
 import type { Database } from '#shared/store/database';
 import { isPassingDatabaseError } from '#shared/store/database-error';
@@ -35,6 +36,8 @@ export interface SettlementDeps {
   readonly slots?: TurnSlots;
   /** A job that others need has ended: the schedulers tell them. */
   readonly onUntold: () => void;
+  /** Called after the commit for each attempt that was recorded. */
+  readonly onAttempt?: AttemptSink;
   /** Whether the worker is shutting down; then turns go on to no further step. */
   readonly isDraining: () => boolean;
   /** A flush has recorded that a turn's step runs, and what the turn had completed before it. */
@@ -53,8 +56,8 @@ export class TurnSettlement {
   private readonly unwritten: Set<ActiveTurn>[] = [new Set(), new Set()];
 
   constructor(private readonly deps: SettlementDeps) {
-    const { onUntold } = deps;
-    this.transactions = new JobTransactions(deps.database, deps.pipelines, { onUntold });
+    const { onUntold, onAttempt } = deps;
+    this.transactions = new JobTransactions(deps.database, deps.pipelines, { onUntold, onAttempt });
     this.fast = new FastSettlement(
       deps.database,
       () => this.deps.lease.current.id,
@@ -78,7 +81,11 @@ export class TurnSettlement {
   async settleFast(turn: ActiveTurn, pipeline: StoredPipeline): Promise<FastSettled> {
     const steps = turn.unrecorded;
     turn.unrecorded = [];
-    return this.persist(turn, () => this.fast.settle(this.item(turn, pipeline, steps, this.keepable(turn, pipeline))));
+    const settled = await this.persist(turn, () =>
+      this.fast.settle(this.item(turn, pipeline, steps, this.keepable(turn, pipeline))),
+    );
+    if (settled.kind === 'settled') this.tellAttempts(pipeline, steps);
+    return settled;
   }
 
   /**
@@ -167,10 +174,22 @@ export class TurnSettlement {
     this.deps.slots?.recorded(turn.slot);
     try {
       const settled = await this.persist(turn, () => this.fast.settle(this.item(turn, pipeline, steps, NO_STEPS)));
-      if (settled.kind === 'settled') this.deps.onRunning(turn, settled, steps);
-      else this.stopAsStale(turn);
+      if (settled.kind === 'stale') return this.stopAsStale(turn);
+      this.tellAttempts(pipeline, steps);
+      this.deps.onRunning(turn, settled, steps);
     } catch {
       this.stopAsStale(turn);
+    }
+  }
+
+  private tellAttempts({ definition }: StoredPipeline, steps: readonly FastStep[]): void {
+    const { onAttempt } = this.deps;
+    if (!onAttempt) return;
+    for (const step of steps) {
+      if (step.kind !== 'completed') continue;
+      const { durationMs, cpuPercent, memoryMb } = step;
+      const attempt = { outcome: 'completed', retried: null, durationMs, cpuPercent, memoryMb } as const;
+      onAttempt(definition.name, definition.steps[step.idx]?.name ?? '', step.finishedAt, attempt);
     }
   }
 

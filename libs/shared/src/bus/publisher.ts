@@ -28,6 +28,8 @@ const MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const LOOK_EVERY_MS = 200;
 const MAX_HEADER_BYTES = 512;
+/** Why a payload is refused that can never be sent. */
+export const TOO_LARGE = 'too large';
 const IN_DOUBT: PublishOutcome = { kind: 'in_doubt' };
 const refused = (reason: string): PublishOutcome => ({ kind: 'refused', reason });
 
@@ -69,7 +71,7 @@ export class Publisher {
       if (this.draining) return resolve(refused('shutting down'));
       if (!this.bus.isConnected) return resolve(refused('not connected to NATS'));
       const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-      if (bytes.length + MAX_HEADER_BYTES > this.bus.maxPayloadBytes) return resolve(refused('too large'));
+      if (bytes.length + MAX_HEADER_BYTES > this.bus.maxPayloadBytes) return resolve(refused(TOO_LARGE));
       const publish = { subject, payload: bytes, msgId, deadlineMs: performance.now() + this.timeoutMs, resolve };
       if (this.hasRoom && this.waitingCount === 0) this.send(publish);
       else this.enqueue(publish);

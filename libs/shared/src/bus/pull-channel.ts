@@ -1,6 +1,4 @@
 import type { Msg } from 'nats';
-import { WORK_STREAM, workConsumer } from '#shared/contracts/subjects';
-import type { Priority } from '#shared/domain/status';
 import type { BusSubscription, NatsBus } from '#shared/bus/nats-bus';
 import { readPullStatus, type PullStatus } from '#shared/bus/pull-status';
 
@@ -34,11 +32,11 @@ export class PullChannel {
   constructor(
     private readonly bus: NatsBus,
     private readonly inbox: string,
-    queue: string,
-    priority: Priority,
+    stream: string,
+    consumer: string,
     private readonly events: PullEvents,
   ) {
-    this.subject = `$JS.API.CONSUMER.MSG.NEXT.${WORK_STREAM}.${workConsumer(queue, priority)}`;
+    this.subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
   }
 
   /** Messages that the present request may still bring; 0 = there is none. */

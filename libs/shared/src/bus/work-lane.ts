@@ -1,4 +1,5 @@
 import type { Msg } from 'nats';
+import { WORK_STREAM, workConsumer } from '#shared/contracts/subjects';
 import type { Priority } from '#shared/domain/status';
 import type { NatsBus } from '#shared/bus/nats-bus';
 import { PullChannel } from '#shared/bus/pull-channel';
@@ -38,8 +39,9 @@ export class WorkLane implements LaneState {
       onMessage: (message: Msg, asked: boolean) => this.events.onMessage(this, message, asked),
       onEnd: (status: PullStatus) => this.onEnd(status),
     };
-    this.fetches = new PullChannel(bus, `${inbox}.f`, queue, priority, both);
-    this.waits = new PullChannel(bus, `${inbox}.w`, queue, priority, both);
+    const consumer = workConsumer(queue, priority);
+    this.fetches = new PullChannel(bus, `${inbox}.f`, WORK_STREAM, consumer, both);
+    this.waits = new PullChannel(bus, `${inbox}.w`, WORK_STREAM, consumer, both);
   }
 
   get asked(): number {

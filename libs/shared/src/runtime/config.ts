@@ -44,6 +44,7 @@ export interface ServiceConfig {
   readonly leaseMs: number;
   readonly stuckAfterMs: number;
   readonly helpsBlockedLoop: boolean;
+  readonly sendsTelemetry: boolean;
   readonly publishLimitMs: number;
   readonly flushLimitMs: number;
   readonly sweepLookMs: number;
@@ -105,6 +106,7 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     leaseMs: env.SLUICE_INTERNAL_LEASE,
     stuckAfterMs: env.SLUICE_INTERNAL_STUCK_AFTER,
     helpsBlockedLoop: !env.SLUICE_INTERNAL_NO_HELP_WHEN_BLOCKED,
+    sendsTelemetry: env.SLUICE_INTERNAL_TELEMETRY,
     publishLimitMs: env.SLUICE_INTERNAL_PUBLISH_LIMIT,
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,
     sweepLookMs: env.SLUICE_INTERNAL_SWEEP_LOOK,

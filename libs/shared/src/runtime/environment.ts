@@ -32,10 +32,12 @@ function whole(min: number, max: number) {
     .refine((value) => value >= min && value <= max, expected);
 }
 
-const flag = z
-  .enum(['true', 'false'], 'expected true or false')
-  .default('false')
-  .transform((text) => text === 'true');
+const flagOr = (fallback: 'true' | 'false') =>
+  z
+    .enum(['true', 'false'], 'expected true or false')
+    .default(fallback)
+    .transform((text) => text === 'true');
+const flag = flagOr('false');
 
 const listOf = (text: string, separator: string): string[] =>
   text
@@ -150,6 +152,7 @@ export const ENVIRONMENT = z.object({
   SLUICE_INTERNAL_HANDLERS: z.string().optional().describe('a CommonJS module whose `handlers` are used as well'),
   SLUICE_INTERNAL_STUCK_AFTER: duration('30s', 100).describe('how long a step may go on after it was told to stop'),
   SLUICE_INTERNAL_NO_HELP_WHEN_BLOCKED: flag.describe('true leaves a worker whose loop is blocked to itself'),
+  SLUICE_INTERNAL_TELEMETRY: flagOr('true').describe('false sends no telemetry: attempts are counted in Postgres alone'),
   SLUICE_INTERNAL_PUBLISH_LIMIT: duration('5s', 10).describe('how long one publish may take'),
   SLUICE_INTERNAL_FLUSH_LIMIT: duration('2s', 10).describe('how long one batch of statements may take'),
   SLUICE_INTERNAL_SWEEP_LOOK: duration('5s', 10).describe('the pause between two looks of the sweep'),

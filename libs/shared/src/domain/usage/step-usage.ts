@@ -1,5 +1,5 @@
 import { type Outcome, OUTCOMES } from '#shared/domain/status';
-import type { StepError } from '#shared/domain/turn/job-draft';
+import type { AttemptRecord, Micros, StepError } from '#shared/domain/turn/job-draft';
 import { Sketch, type SketchJson } from '#shared/domain/usage/sketch';
 
 export type ErrorKind = StepError['kind'];
@@ -13,6 +13,14 @@ export interface EndedAttempt {
   readonly cpuPercent: number | null;
   readonly memoryMb: number | null;
 }
+
+/** Is told of each attempt that was recorded, with its `finished_at`. Never throws and takes no time. */
+export type AttemptSink = (pipeline: string, step: string, finishedAt: Micros, attempt: EndedAttempt) => void;
+
+export const endedAttempt = (record: AttemptRecord): EndedAttempt => {
+  const { outcome, error, nextDelayMs, durationMs, cpuPercent, memoryMb } = record;
+  return { outcome, retried: nextDelayMs === null ? null : (error?.kind ?? null), durationMs, cpuPercent, memoryMb };
+};
 
 export interface StepUsageJson {
   readonly outcomes: Readonly<Partial<Record<Outcome, number>>>;

@@ -4,6 +4,7 @@ import { isLimited } from '#shared/domain/pipeline';
 import { isEnded, type JobStatus } from '#shared/domain/status';
 import { JobDraft, type Micros, type Pools } from '#shared/domain/turn/job-draft';
 import { tokensOf, type TokenNeed } from '#shared/domain/turn/tokens';
+import { type AttemptSink, endedAttempt } from '#shared/domain/usage/step-usage';
 import { guardHolds } from '#shared/runtime/failpoints';
 import { execute, type NamedStatement } from '#shared/store/database';
 import { GroupCommit } from '#shared/store/group-commit';
@@ -66,6 +67,8 @@ type Drafts = Map<
 export interface JobTransactionsOptions {
   /** After a commit in which a job that others need has ended, or goes on after its end: they have to be told. */
   readonly onUntold?: () => void;
+  /** Called after the commit for each attempt that it has recorded. */
+  readonly onAttempt?: AttemptSink;
 }
 
 /**
@@ -128,8 +131,17 @@ export class JobTransactions {
       await writePools(client, facts.pools, poolsBefore);
       await execute(client, COMMIT, []);
       if ([...drafts.values()].some(isUntold)) this.options.onUntold?.();
+      for (const { draft } of drafts.values()) this.tellAttempts(draft);
       return outcomes;
     });
+  }
+
+  private tellAttempts(draft: JobDraft): void {
+    const { onAttempt } = this.options;
+    if (!onAttempt) return;
+    for (const attempt of draft.attempts) {
+      onAttempt(draft.pipeline.name, draft.step(attempt.idx).name, attempt.finishedAt, endedAttempt(attempt));
+    }
   }
 
   private async load(client: PoolClient, ids: string[]): Promise<Drafts> {
