@@ -34,10 +34,9 @@ export class RollupCompare {
     const { marks, stale } = await withClient(this.database, async (client) => {
       return { marks: await readMarks(client), stale: await readStale(client) };
     });
-    const behind = marks.comparedMs < this.upTo(marks);
     if (stale.length > 0) await underRollupLock(this.database, compareStale);
-    if (behind) await underRollupLock(this.database, (client) => this.compareNext(client));
-    return behind && marks.comparedMs + SPAN_MS < this.upTo(marks) ? 0 : LOOK_MS;
+    if (marks.comparedMs >= this.upTo(marks)) return LOOK_MS;
+    return (await underRollupLock(this.database, (client) => this.compareNext(client))) ? 0 : LOOK_MS;
   }
 
   /** The end of the last minute that is to be compared by now. */
@@ -45,15 +44,17 @@ export class RollupCompare {
     return minuteOf(nowMs - this.compareMs);
   }
 
-  /** The next minutes, up to the first that is not right: that is counted, and the next round goes on after it. */
-  private async compareNext(client: PoolClient): Promise<void> {
+  /** The next minutes, up to the first that is wrong: that is counted. @returns whether there are more */
+  private async compareNext(client: PoolClient): Promise<boolean> {
     const marks = await readMarks(client);
     const upToMs = this.upTo(marks);
     const fromMs = Math.min(upToMs, await firstMinuteFrom(client, marks.comparedMs));
     const toMs = Math.min(upToMs, fromMs + SPAN_MS);
     const wrongMs = toMs > fromMs ? await firstWrong(client, fromMs, toMs) : null;
     if (wrongMs !== null) await countAnew(client, wrongMs);
-    await moveMark(client, 'compared', wrongMs === null ? toMs : wrongMs + MINUTE_MS);
+    const comparedMs = wrongMs === null ? toMs : wrongMs + MINUTE_MS;
+    await moveMark(client, 'compared', comparedMs);
+    return comparedMs < upToMs;
   }
 }
 

@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import type { JobStatus } from '#shared/domain/status';
 import type { Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
 import { Sketch } from '#shared/domain/usage/sketch';
-import { PacedRead, type PacedReadOptions } from '#shared/runtime/paced-read';
+import { Paced, type PacedOptions } from '#shared/runtime/paced';
 import { FOLDED, mergeRollups, ROLLUP_COLUMNS, type Rollup, rollupOf, type RollupRow } from '#shared/store/usage/rollup-rows';
 
 /** The minute that it is, and those before it. */
@@ -32,15 +32,15 @@ export interface JobCount {
 
 /** Reads the figures that are kept in Postgres: every reader has the same. Answers are a second old, or some more. */
 export class UsageReader {
-  private readonly usage: PacedRead<Usage>;
-  private readonly jobCounts: PacedRead<readonly JobCount[]>;
+  private readonly usage: Paced<Usage>;
+  private readonly jobCounts: Paced<readonly JobCount[]>;
 
   constructor(
     private readonly database: DataSource,
-    pace?: PacedReadOptions,
+    pace?: PacedOptions,
   ) {
-    this.usage = new PacedRead(() => this.readUsage(), pace);
-    this.jobCounts = new PacedRead(() => this.database.query<JobCount[]>(READ_JOB_COUNTS), pace);
+    this.usage = new Paced(() => this.readUsage(), pace);
+    this.jobCounts = new Paced(() => this.database.query<JobCount[]>(READ_JOB_COUNTS), pace);
   }
 
   /** What the last hour came to, and all time. Not for the caller to change. */
