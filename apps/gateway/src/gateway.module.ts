@@ -4,6 +4,7 @@ import { HealthModule } from '#shared/runtime/health/health.module';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
 import { Cancels } from '#shared/store/jobs/cancels';
+import { DeleteJobs } from '#shared/store/jobs/delete-jobs';
 import { JobReader } from '#shared/store/jobs/job-reader';
 import { JobPlans } from '#shared/store/jobs/job-plans';
 import { WorkerReader } from '#shared/store/worker-reader';
@@ -16,6 +17,7 @@ import { CallNotes } from './http/call-notes';
 import { ProblemFilter } from './http/problem.filter';
 import { CancelJob } from './jobs/cancel-job';
 import { ChangeAnnouncer } from './jobs/change-announcer';
+import { DeleteJob } from './jobs/delete-job';
 import { JobAnnouncer } from './jobs/job-announcer';
 import { JobChangesController } from './jobs/job-changes.controller';
 import { JobsController } from './jobs/jobs.controller';
@@ -46,6 +48,8 @@ export class GatewayModule {
     const check = new SubmissionCheck(plans, handlers, config.sourceRoots);
     const jobs = new SubmitJobs(check, parts.submission, reader, new JobAnnouncer(bus, turns));
     const cancels = new CancelJob(parts.transactions, new Cancels(database), reader, changes, log);
+    const deletions = new DeleteJobs(database);
+    drain.register('flush', 'deletions of jobs', () => deletions.close());
     const retries = new RetryJob(parts.transactions, reader, changes);
     return {
       module: GatewayModule,
@@ -69,6 +73,7 @@ export class GatewayModule {
         { provide: CancelJob, useValue: cancels },
         { provide: RetryJob, useValue: retries },
         { provide: RescheduleJob, useValue: new RescheduleJob(parts.transactions, reader, changes) },
+        { provide: DeleteJob, useValue: new DeleteJob(deletions) },
         { provide: SubmitBatch, useValue: new SubmitBatch(jobs) },
       ],
     };

@@ -13,8 +13,10 @@ import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
 import { Cancels } from '#shared/store/jobs/cancels';
 import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
+import { DeleteJobs } from '#shared/store/jobs/delete-jobs';
 import { Dependants } from '#shared/store/jobs/dependants';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
+import { ExpiredJobs } from '#shared/store/jobs/expired-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { JobPlans } from '#shared/store/jobs/job-plans';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
@@ -28,6 +30,7 @@ import { DeadLetterMirror } from './dead-letter-mirror';
 import { DependantRelease } from './dependant-release';
 import { DelayedJobRelease } from './delayed-job-release';
 import { RunMaker } from './due-runs';
+import { JobPruner } from './job-pruner';
 import { Lateness } from './lateness';
 import { Loop } from './loop';
 import { LostStepMender } from './lost-step-mender';
@@ -55,6 +58,8 @@ export class Scheduler {
   private readonly transactions: JobTransactions;
   private readonly due: readonly DueJobs[];
   private readonly ticks: ScheduleTicks;
+  private readonly expired: ExpiredJobs;
+  private readonly deletions: DeleteJobs;
   private readonly stopping = new AbortController();
   private unlisten: () => void = () => undefined;
 
@@ -111,6 +116,10 @@ export class Scheduler {
     this.dependants = loop('dependant-release', () => dependants.runOnce(), TICK_MS);
     const mirror = new DeadLetterMirror(bus, new DeadLetterOutbox(database, pipelines), this.publisher, log);
     this.mirror = loop('dead-letter-mirror', () => mirror.runOnce(), TICK_MS);
+    this.expired = new ExpiredJobs(database, config.retentionMs);
+    this.deletions = new DeleteJobs(database);
+    const { expired, deletions } = this;
+    const pruner = new JobPruner({ expired, deletions, retentionMs: config.retentionMs, log });
     this.loops = [
       ...this.releases,
       this.mirror,
@@ -119,6 +128,7 @@ export class Scheduler {
       loop('lost-step-mender', () => mender.runOnce(), lookMs),
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
       loop('pools', () => savePools(database, catalog.pools).then(() => DAY_MS), TICK_MS),
+      loop('job-pruner', () => pruner.runOnce(), pruner.roundPauseMs()),
       loop('housekeeping', () => registry.forgetGone(GONE_WORKERS_MS).then(() => HOUSEKEEPING_MS), HOUSEKEEPING_MS),
     ];
   }
@@ -156,5 +166,7 @@ export class Scheduler {
     for (const due of this.due) await due.close();
     await this.ticks.close();
     await this.needs.close();
+    await this.expired.close();
+    await this.deletions.close();
   }
 }
