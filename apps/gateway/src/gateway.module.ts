@@ -29,6 +29,7 @@ import { SubmitJobs } from './jobs/submit-jobs';
 import { TurnSender } from './jobs/turn-sender';
 import { PipelineList } from './pipelines/pipeline-list';
 import { PipelinesController } from './pipelines/pipelines.controller';
+import { ResourceStatusModule } from './resource-status/resource-status.module';
 import { ServiceList } from './services/service-list';
 import { SchedulesModule } from './schedules/schedules.module';
 import { ServicesController } from './services/services.controller';
@@ -50,6 +51,7 @@ export class GatewayModule {
     const cancels = new CancelJob(parts.transactions, new Cancels(database), reader, changes, log);
     const deletions = new DeleteJobs(database);
     drain.register('flush', 'deletions of jobs', () => deletions.close());
+    const workers = new WorkerReader(database, config.leaseMs);
     const retries = new RetryJob(parts.transactions, reader, changes);
     return {
       module: GatewayModule,
@@ -60,13 +62,14 @@ export class GatewayModule {
         GraphModule.register(database),
         DeadLettersModule.register(parts, retries),
         SchedulesModule.register(parts, check, jobs),
+        ResourceStatusModule.register(parts, workers),
       ],
       controllers: [JobsController, JobChangesController, PipelinesController, ServicesController, WorkersController],
       providers: [
         { provide: APP_FILTER, useValue: new ProblemFilter(log) },
         { provide: CallNotes, useValue: parts.notes },
         { provide: JobReader, useValue: reader },
-        { provide: WorkerReader, useValue: new WorkerReader(database, config.leaseMs) },
+        { provide: WorkerReader, useValue: workers },
         { provide: PipelineList, useValue: new PipelineList(catalog, handlers) },
         { provide: ServiceList, useValue: new ServiceList(config.stackFile) },
         { provide: SubmitJobs, useValue: jobs },

@@ -1,11 +1,15 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { NatsBus } from '#shared/bus/nats-bus';
+import { FleetLook } from '#shared/runtime/fleet-look';
 import { HealthModule } from '#shared/runtime/health/health.module';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
 import type { ServiceContext } from '#shared/runtime/service';
 import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase } from '#shared/store/database';
+import { UsageReader } from '#shared/store/usage/usage-reader';
+import { WorkerReader } from '#shared/store/worker-reader';
+import { answerResourceStatus } from './resource-status-responder';
 
 const BUS_CLOSE_LIMIT_MS = 2_000;
 
@@ -27,6 +31,11 @@ export class MetricsModule {
     });
     const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-metrics', log });
     drain.register('bus', 'nats', () => bus.close(BUS_CLOSE_LIMIT_MS));
+    const usage = new UsageReader(database);
+    const fleet = new FleetLook(database, bus);
+    drain.register('flush', 'looks at the fleet', () => fleet.close());
+    const workers = new WorkerReader(database, config.leaseMs);
+    drain.register('intake', 'resource status', answerResourceStatus(bus, { usage, fleet, workers }));
     return {
       module: MetricsModule,
       imports: [

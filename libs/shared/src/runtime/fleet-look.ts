@@ -4,9 +4,11 @@ import type { FleetState, PoolState, QueueState } from '#shared/domain/usage/usa
 import { Paced } from '#shared/runtime/paced';
 import type { Database } from '#shared/store/database';
 import { FleetReader, type FleetRows, type QueueRows } from '#shared/store/fleet-reader';
-import type { PipelineStore } from '#shared/store/jobs/pipeline-store';
+import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 
 export interface FleetLookOptions {
+  /** The process's own, where it has one: what it has read of pipelines is not read again. */
+  readonly pipelines?: PipelineStore;
   /** Queues that are shown in any case, besides those of the workers and of what is at work. Default: `default`. */
   readonly queues?: readonly string[];
   /** Up to so many jobs at work, their steps are counted one by one; above that the stream is asked. */
@@ -21,15 +23,15 @@ const NATS_LIMIT_MS = 500;
  */
 export class FleetLook {
   private readonly reader: FleetReader;
+  private closed = false;
   private readonly paced = new Paced(() => this.compose());
 
   constructor(
     database: Database,
     private readonly bus: NatsBus,
-    pipelines: PipelineStore,
     private readonly options: FleetLookOptions = {},
   ) {
-    this.reader = new FleetReader(database, pipelines, options.mostJobs);
+    this.reader = new FleetReader(database, options.pipelines ?? new PipelineStore(database), options.mostJobs);
   }
 
   /** Now, or a moment ago. @throws the database's error; NATS being away is none */
@@ -37,12 +39,15 @@ export class FleetLook {
     return this.paced.get();
   }
 
-  /** No look may be under way. */
-  close(): Promise<void> {
-    return this.reader.close();
+  /** Waits for the look under way; there is no other. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.paced.idle();
+    await this.reader.close();
   }
 
   private async compose(): Promise<FleetState> {
+    if (this.closed) throw new Error('nobody looks at the fleet any more');
     const rows = await this.reader.read();
     const names = [...new Set([...(this.options.queues ?? ['default']), ...rows.queues.keys()])].sort();
     const backlogs = rows.complete ? new Map() : await readBacklogs(this.bus, names, NATS_LIMIT_MS);

@@ -32,6 +32,11 @@ export class Paced<T> {
     return this.last;
   }
 
+  /** Resolves when none is under way. */
+  async idle(): Promise<void> {
+    while (this.running) await this.last?.catch(() => undefined);
+  }
+
   private async run(startedAtMs: number): Promise<T> {
     const { leastMs = 1_000, share = 0.05 } = this.options;
     try {
