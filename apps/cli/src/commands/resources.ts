@@ -3,6 +3,7 @@ import type { ResourceStatus } from '#shared/contracts/resource-status';
 import type { CliContext } from '../cli-context';
 import type { View } from '../output/printer';
 import { resourceText } from '../output/resource-views';
+import { oneLine } from '../output/words';
 
 const EXAMPLES = `
 Examples:
@@ -34,7 +35,7 @@ export function addResources(parent: Command, context: CliContext): void {
 
 /** As ids, the workers are named. */
 const RESOURCES: View<ResourceStatus> = {
-  id: ({ workers }) => workers.map(({ id }) => id).join('\n'),
+  id: ({ workers }) => workers.map(({ id }) => oneLine(id)).join('\n'),
   columns: [],
   detail: (status, _, table) => resourceText(status, table),
 };

@@ -86,6 +86,7 @@ export function resourceText(status: ResourceStatus, table: Table): string {
   const steps = Object.entries(metrics.pipelines).flatMap(([pipeline, figures]) =>
     Object.entries(figures.steps).map(([step, each]): StepLine => ({ pipeline, step, figures: each })),
   );
+  const present = named(jobs).filter(({ value }) => value > 0);
   const parts = [
     jobsSentence(metrics),
     steps.length > 0 ? table(STEPS, steps) : '',
@@ -93,10 +94,7 @@ export function resourceText(status: ResourceStatus, table: Table): string {
     named(tokens.pools).length > 0 ? table(poolColumns('TOKENS'), named(tokens.pools)) : '',
     named(limits).length > 0 ? table(poolColumns('LIMIT'), named(limits)) : '',
     workers.length > 0 ? table(WORKERS, workers) : 'No workers.\n',
-    table(
-      JOBS,
-      named(jobs).filter(({ value }) => value > 0),
-    ),
+    present.length > 0 ? table(JOBS, present) : '',
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
