@@ -2,7 +2,7 @@ import type { NewJob } from '#shared/domain/new-job';
 import { cancelJob } from '#shared/domain/turn/cancel';
 import { tellOfDependency } from '#shared/domain/turn/hold';
 import { retryJob } from '#shared/domain/turn/retry';
-import { execute } from '#shared/store/database';
+import { type Database, execute } from '#shared/store/database';
 import { DeleteJobs } from '#shared/store/jobs/delete-jobs';
 import { DELETE_ALL, KEEP_ATTEMPTS, LOCK_THEIR_DEPENDENCIES, NEEDED_BY } from '#shared/store/jobs/delete-statements';
 import { ExpiredJobs, EXPIRED_PAGE, EXPIRY_START } from '#shared/store/jobs/expired-jobs';
@@ -23,6 +23,11 @@ let transactions: JobTransactions;
 let worker: PretendWorker;
 let fast: FastSettlement;
 let pipeline: StoredPipeline;
+let holder: ReturnType<Database['createQueryRunner']>;
+
+/** Each round waits for locks; on a busy machine that takes long. */
+const ROUNDS = 4;
+const LONG_MS = 180_000;
 
 const TABLES = ['jobs', 'steps', 'attempts', 'logs', 'dead_letters', 'dependencies'];
 
@@ -34,9 +39,11 @@ beforeAll(async () => {
   transactions = new JobTransactions(database, stage.pipelines);
   fast = new FastSettlement(database, () => 'me');
   worker = await PretendWorker.start(stage.server.url);
+  holder = (await stage.connect(1)).createQueryRunner();
   pipeline = await stage.save(pipelineOf([stepNamed('only', { max_retries: 0 })]));
 });
 afterAll(async () => {
+  await holder.release();
   await Promise.all([deletions.close(), submission.idle(), transactions.close(), fast.close(), worker.stop()]);
   await stage.close();
 });
@@ -105,26 +112,24 @@ const tell = (jobId: string, neededId: string): Promise<unknown> =>
 const noteTold = (id: string): Promise<unknown> =>
   stage.server.query('UPDATE jobs SET told = status WHERE id = $1', [id]);
 
-/** Holds the lock of a job until it is given back; what waits for it is seen to wait. */
-async function holding<T>(id: string, meanwhile: () => Promise<T>[]): Promise<T[]> {
-  const database = await stage.connect(1);
-  const runner = database.createQueryRunner();
-  await runner.connect();
-  await runner.query('BEGIN');
-  await runner.query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [id]);
-  const started = meanwhile();
-  await until(
-    async () => {
-      const [row] = await stage.server.query<{ waiting: number }>(
-        `SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-      );
-      return (row?.waiting ?? 0) >= started.length;
-    },
-    { what: 'both to wait for the lock', deadlineMs: 20_000 },
-  );
-  await runner.query('COMMIT');
-  await runner.release();
-  return Promise.all(started);
+/** Holds the lock of a job until all that is begun meanwhile is seen to wait for it. */
+async function holding<T>(id: string, begin: () => Promise<T>[]): Promise<T[]> {
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [id]);
+  const begun = begin();
+  const waiting = async (): Promise<number> => {
+    const [row] = await stage.server.query<{ waiting: number }>(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return row?.waiting ?? 0;
+  };
+  try {
+    await until(async () => (await waiting()) >= begun.length, { what: 'all to wait for the lock', deadlineMs: 60_000 });
+  } finally {
+    await holder.query('ROLLBACK');
+  }
+  return Promise.all(begun);
 }
 
 it('takes a finished job with all that belongs to it, and nothing of others; the counts follow', async () => {
@@ -213,7 +218,7 @@ describe('of jobs that others need', () => {
   });
 
   it('a new one is attached before the deletion or finds no job: never does it wait for what is gone', async () => {
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < ROUNDS; round += 1) {
       const needed = await ended('failed');
       const dependantId = newJobId();
       const [deletion, dependant] = await holding<unknown>(needed, () => [
@@ -224,11 +229,11 @@ describe('of jobs that others need', () => {
       if (kind === 'deleted') expect(dependant).toContain('unknown_dependencies');
       else expect([kind, dependant]).toEqual([expect.stringMatching(/needed|untold/) as string, dependantId]);
     }
-  });
+  }, LONG_MS);
 });
 
 it('against a retry at the same moment: one of them wins, always', async () => {
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const id = await ended('failed');
     const deletion = (): Promise<unknown> => deletions.delete(id);
     const retry = (): Promise<unknown> =>
@@ -240,7 +245,7 @@ it('against a retry at the same moment: one of them wins, always', async () => {
     if (kind === 'deleted') expect([retried, left]).toEqual([null, []]);
     else expect([kind, left]).toEqual(['live', [{ status: 'pending' }]]);
   }
-});
+}, LONG_MS);
 
 it('a settlement that comes too late changes nothing, and leaves nothing', async () => {
   const id = await ended();
@@ -311,13 +316,10 @@ describe('what is kept no longer', () => {
     await worker.fail(needed);
     const pruners = [new DeleteJobs(await stage.connect(2)), new DeleteJobs(await stage.connect(2))];
     const locked = old[0] ?? '';
-    const database = await stage.connect(1);
-    const runner = database.createQueryRunner();
-    await runner.query('BEGIN');
-    await runner.query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [locked]);
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [locked]);
     const counts = await Promise.all(pruners.map((pruner) => pruner.prune([...old, needed, dependant])));
-    await runner.query('COMMIT');
-    await runner.release();
+    await holder.query('ROLLBACK');
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(19);
     const left = await stage.server.query<{ id: string }>('SELECT id FROM jobs ORDER BY id');
     expect(left.map(({ id }) => id)).toEqual([locked, needed, dependant].sort());

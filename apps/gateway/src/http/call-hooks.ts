@@ -33,7 +33,11 @@ export function addCallHooks(app: NestFastifyApplication, { access, notes, log, 
     if (decision.caller !== ANONYMOUS) notes.setCaller(request, decision.caller);
     if (!isApi(route)) return done();
     void reply.header('Cache-Control', 'no-store');
-    done(storeIsThere() || route === RESOURCE_STATUS ? undefined : new Unavailable('The database has not been reached yet.', 2));
+    done(
+      storeIsThere() || route === RESOURCE_STATUS
+        ? undefined
+        : new Unavailable('The database has not been reached yet.', 2),
+    );
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url;

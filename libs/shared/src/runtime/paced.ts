@@ -1,3 +1,6 @@
+/** An answer that is older is of no use, whatever it costs to have another. */
+const LONGEST_PAUSE_MS = 15_000;
+
 export interface PacedOptions {
   /** From the end of one to the beginning of the next at least. Default 1 s. */
   readonly leastMs?: number;
@@ -8,7 +11,7 @@ export interface PacedOptions {
 
 /**
  * A piece of work whose answer many ask for: one at a time, and not too often. Who asks in between gets the last answer,
- * or the last failure.
+ * or for a second the last failure.
  */
 export class Paced<T> {
   private last: Promise<T> | undefined;
@@ -39,14 +42,17 @@ export class Paced<T> {
 
   private async run(startedAtMs: number): Promise<T> {
     const { leastMs = 1_000, share = 0.05 } = this.options;
+    let pauseMs = leastMs;
     try {
-      return await this.work();
-    } finally {
-      const endedAtMs = this.nowMs();
-      const tookMs = endedAtMs - startedAtMs;
+      const answer = await this.work();
+      const tookMs = this.nowMs() - startedAtMs;
       // The first one opens a connection, and any may be late by chance: what counts is what two in a row have taken.
-      this.notBeforeMs = endedAtMs + Math.max(leastMs, Math.min(tookMs, this.tookMs) * (1 / share - 1));
+      const restMs = Math.min(tookMs, this.tookMs) * (1 / share - 1);
+      pauseMs = Math.max(leastMs, Math.min(restMs, LONGEST_PAUSE_MS));
       this.tookMs = tookMs;
+      return answer;
+    } finally {
+      this.notBeforeMs = this.nowMs() + pauseMs;
       this.running = false;
     }
   }
