@@ -32,7 +32,7 @@ import { DelayedJobRelease } from './delayed-job-release';
 import { RunMaker } from './due-runs';
 import { JobPruner } from './job-pruner';
 import { Lateness } from './lateness';
-import { Loop } from './loop';
+import { Loop } from '#shared/runtime/loop';
 import { LostStepMender } from './lost-step-mender';
 import { RetryRelease } from './retry-release';
 import { TurnDispatch } from './turn-dispatch';
