@@ -159,6 +159,8 @@ it('the trigger of updates compares no job with all others, also when it was pla
     expect(lines.filter(({ line }) => /Hash Join|Merge Join/.test(line))).toHaveLength(2);
     expect(lines.filter(({ line }) => line.includes('Nested Loop'))).toEqual([]);
   } finally {
-    await stage.server.query('DROP TRIGGER jobs_explained ON jobs; DROP FUNCTION explain_update; DROP TABLE plan_lines');
+    await stage.server.query(
+      'DROP TRIGGER jobs_explained ON jobs; DROP FUNCTION explain_update; DROP TABLE plan_lines',
+    );
   }
 }, 60_000);

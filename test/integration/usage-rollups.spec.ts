@@ -43,9 +43,7 @@ beforeEach(async () => {
   await stage.server.query(
     'TRUNCATE jobs, attempts, deleted_attempts, rollups, rollup_minutes, telemetry_batches, job_changes, job_counts',
   );
-  await stage.server.query(
-    `UPDATE rollup_marks SET at = date_trunc('minute', now()) - interval '5 hours'`,
-  );
+  await stage.server.query(`UPDATE rollup_marks SET at = date_trunc('minute', now()) - interval '5 hours'`);
 });
 
 /** Jobs of all pipelines with attempts that ended within the time before the minute that it is. */
@@ -64,7 +62,7 @@ async function attemptsOf(random: Random, count: number, spanMs: number): Promis
 
 function batchesOf(random: Random, attempts: readonly ToldAttempt[]): TelemetryBatch[] {
   const batches: TelemetryBatch[] = [];
-  for (let next = 0; next < attempts.length; ) {
+  for (let next = 0; next < attempts.length;) {
     const end = next + random.int(1, 40);
     batches.push(batchOf(attempts.slice(next, end)));
     next = end;
@@ -182,7 +180,16 @@ it('are counted by SQL into the buckets that the sender would have taken', async
   const finishedAtMs = minuteOf(Date.now()) - 1;
   const attempts = [0, 1e-9, 3e9, ...values].map((value, nth): ToldAttempt => {
     const figures = { durationMs: value, cpuPercent: value, memoryMb: value };
-    return { pipeline, jobId, idx: nth % 3, epoch: nth + 1, finishedAtMs, outcome: 'completed', retried: null, ...figures };
+    return {
+      pipeline,
+      jobId,
+      idx: nth % 3,
+      epoch: nth + 1,
+      finishedAtMs,
+      outcome: 'completed',
+      retried: null,
+      ...figures,
+    };
   });
   await storeAttempts(stage, attempts);
   await compareAll();

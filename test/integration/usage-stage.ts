@@ -27,7 +27,13 @@ function figure(random: Random): number {
   return random.int(0, 1_000_000) / 997;
 }
 
-export function randomAttempt(random: Random, pipeline: StoredPipeline, jobId: string, spanMs: number, nowMs: number): ToldAttempt {
+export function randomAttempt(
+  random: Random,
+  pipeline: StoredPipeline,
+  jobId: string,
+  spanMs: number,
+  nowMs: number,
+): ToldAttempt {
   const outcome = OUTCOMES[random.int(0, OUTCOMES.length - 1)] as Outcome;
   const crashed = outcome === 'crashed';
   return {

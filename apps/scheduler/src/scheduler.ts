@@ -23,6 +23,7 @@ import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { savePools } from '#shared/store/pool-sizes';
 import { ScheduleTicks } from '#shared/store/schedules/schedule-ticks';
 import { StuckSteps } from '#shared/store/jobs/stuck-steps';
+import { JobChangeFold } from '#shared/store/usage/job-change-fold';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelFinish } from './cancel-finish';
 import { CronTicker } from './cron-ticker';
@@ -39,6 +40,8 @@ import { TurnDispatch } from './turn-dispatch';
 
 const TICK_MS = 1_000;
 const HOUSEKEEPING_MS = 60_000;
+/** The metrics service does it every second; without one the notes must not grow for ever. */
+const JOB_CHANGES_MS = 5_000;
 /** What the file says of pools changes with a restart only. */
 const DAY_MS = 86_400_000;
 /** Rows of workers that are gone are shown for so long. */
@@ -120,6 +123,7 @@ export class Scheduler {
     this.deletions = new DeleteJobs(database);
     const { expired, deletions } = this;
     const pruner = new JobPruner({ expired, deletions, retentionMs: config.retentionMs, log });
+    const changes = new JobChangeFold(database);
     this.loops = [
       ...this.releases,
       this.mirror,
@@ -129,6 +133,7 @@ export class Scheduler {
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
       loop('pools', () => savePools(database, catalog.pools).then(() => DAY_MS), TICK_MS),
       loop('job-pruner', () => pruner.runOnce(), pruner.roundPauseMs()),
+      loop('job-changes', async () => ((await changes.foldSome()) ? 0 : JOB_CHANGES_MS), JOB_CHANGES_MS),
       loop('housekeeping', () => registry.forgetGone(GONE_WORKERS_MS).then(() => HOUSEKEEPING_MS), HOUSEKEEPING_MS),
     ];
   }

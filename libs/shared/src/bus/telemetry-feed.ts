@@ -79,6 +79,11 @@ export class TelemetryFeed {
     return this.ticksSinceAnswer * TICK_MS <= withinMs;
   }
 
+  /** How long ago a pull was last answered, in milliseconds; Infinity when none was yet. */
+  get sinceAnswerMs(): number {
+    return this.ticksSinceAnswer * TICK_MS;
+  }
+
   /** How many messages were not yet delivered, or not acknowledged; null: nobody can tell. Never rejects. */
   async pending(): Promise<number | null> {
     try {
@@ -112,7 +117,8 @@ export class TelemetryFeed {
 
   /** One message is waited for; what else is there comes with it. */
   private async round(): Promise<void> {
-    let status = this.backlog > 0 || this.pulled.length > 0 ? null : await this.pull(() => this.channel.wait(1, WAIT_MS));
+    let status =
+      this.backlog > 0 || this.pulled.length > 0 ? null : await this.pull(() => this.channel.wait(1, WAIT_MS));
     if (this.backlog > 0 && !this.isStopping) status = await this.pull(() => this.channel.fetch(BATCH - 1));
     if (status && status.kind !== 'used_up') await this.onTrouble(status);
     const batch = this.pulled;

@@ -113,7 +113,10 @@ function note(usage: StepUsage, row: CountRow): void {
   else if (what === 'memory' && row.m !== null) usage.memoryMb.addBuckets(spread(row, what), [[row.m, count]]);
 }
 
-const spread = (row: CountRow, what: Figure): { count: number; sum: number; min: number | null; max: number | null } => ({
+const spread = (
+  row: CountRow,
+  what: Figure,
+): { count: number; sum: number; min: number | null; max: number | null } => ({
   count: row.count,
   sum: row[`${what}_sum`] ?? 0,
   min: row[`${what}_min`],

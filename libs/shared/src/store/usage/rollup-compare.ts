@@ -18,7 +18,8 @@ const NOT_STALE = 'UPDATE rollup_minutes SET stale = false WHERE minute = $1';
 const FED = `
 SELECT extract(epoch FROM minute)::float8 * 1000 AS minute_ms, attempts::float8 FROM rollup_minutes
 WHERE minute >= $1 AND minute < $2`;
-const FIRST_MINUTE = 'SELECT extract(epoch FROM min(minute))::float8 * 1000 AS first FROM rollup_minutes WHERE minute >= $1';
+const FIRST_MINUTE =
+  'SELECT extract(epoch FROM min(minute))::float8 * 1000 AS first FROM rollup_minutes WHERE minute >= $1';
 
 /** Compares what was sent of attempts with the attempts, and counts anew where they differ. */
 export class RollupCompare {

@@ -3,7 +3,14 @@ import type { JobStatus } from '#shared/domain/status';
 import type { Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
 import { Sketch } from '#shared/domain/usage/sketch';
 import { Paced, type PacedOptions } from '#shared/runtime/paced';
-import { FOLDED, mergeRollups, ROLLUP_COLUMNS, type Rollup, rollupOf, type RollupRow } from '#shared/store/usage/rollup-rows';
+import {
+  FOLDED,
+  mergeRollups,
+  ROLLUP_COLUMNS,
+  type Rollup,
+  rollupOf,
+  type RollupRow,
+} from '#shared/store/usage/rollup-rows';
 
 /** The minute that it is, and those before it. */
 const WINDOW_MINUTES = 60;
@@ -20,6 +27,11 @@ FROM (SELECT pipeline, status, entered, departed FROM job_counts
       UNION ALL SELECT pipeline, was, 0, jobs FROM job_changes WHERE was IS NOT NULL) counted
 GROUP BY pipeline, status`;
 
+/** Most dead letters that are counted. */
+export const MOST_DEAD_LETTERS = 100_000;
+const COUNT_DEAD_LETTERS = `
+SELECT count(*)::int AS count FROM (SELECT FROM dead_letters LIMIT ${MOST_DEAD_LETTERS}) some`;
+
 /** Jobs of one pipeline and status. */
 export interface JobCount {
   readonly pipeline: string;
@@ -34,6 +46,7 @@ export interface JobCount {
 export class UsageReader {
   private readonly usage: Paced<Usage>;
   private readonly jobCounts: Paced<readonly JobCount[]>;
+  private readonly deadLetters: Paced<number>;
 
   constructor(
     private readonly database: DataSource,
@@ -41,6 +54,10 @@ export class UsageReader {
   ) {
     this.usage = new Paced(() => this.readUsage(), pace);
     this.jobCounts = new Paced(() => this.database.query<JobCount[]>(READ_JOB_COUNTS), pace);
+    this.deadLetters = new Paced(async () => {
+      const [row] = await this.database.query<{ count: number }[]>(COUNT_DEAD_LETTERS);
+      return row?.count ?? 0;
+    }, pace);
   }
 
   /** What the last hour came to, and all time. Not for the caller to change. */
@@ -51,6 +68,11 @@ export class UsageReader {
   /** Counted when the jobs change, so that no history is read. Those that there never were are left out. */
   readJobCounts(): Promise<readonly JobCount[]> {
     return this.jobCounts.get();
+  }
+
+  /** How many dead letters there are, up to 100,000. */
+  countDeadLetters(): Promise<number> {
+    return this.deadLetters.get();
   }
 
   private async readUsage(): Promise<Usage> {
@@ -73,9 +95,7 @@ function figuresOf(rollups: readonly Rollup[]): UsageFigures {
       kind === 'step' ? [{ pipeline, step, usage }] : [],
     ),
     jobs: rollups.flatMap(({ kind, pipeline, name, figure }) =>
-      kind === 'job'
-        ? [{ pipeline, status: name as JobStatus, jobs: figure.jobs, durationMs: figure.durationMs }]
-        : [],
+      kind === 'job' ? [{ pipeline, status: name as JobStatus, jobs: figure.jobs, durationMs: figure.durationMs }] : [],
     ),
     waits: rollups.flatMap(({ kind, pipeline, figure: waitMs }) => (kind === 'wait' ? [{ pipeline, waitMs }] : [])),
     latenessSeconds,
