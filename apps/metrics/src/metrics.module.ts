@@ -30,7 +30,6 @@ export class MetricsModule {
     const starting = connecting.then((isConnected) => {
       if (isConnected && !giveUp.signal.aborted) service.start();
     });
-    drain.register('intake', 'connecting', () => giveUp.abort());
     drain.register('intake', 'telemetry', async () => {
       giveUp.abort();
       await starting;
