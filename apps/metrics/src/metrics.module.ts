@@ -9,6 +9,7 @@ import { connectWhenUp } from '#shared/store/connect';
 import { createDatabase } from '#shared/store/database';
 import { MetricsService } from './metrics-service';
 import { offerFigures } from './prometheus-figures';
+import { answerResourceStatus } from './resource-status-responder';
 
 const BUS_CLOSE_LIMIT_MS = 2_000;
 
@@ -35,12 +36,12 @@ export class MetricsModule {
       await starting;
       await service.stopIntake();
     });
+    drain.register('intake', 'resource status', answerResourceStatus(bus, service));
     drain.register('work', 'loops', () => service.stopLoops());
+    drain.register('flush', 'looks at the fleet', () => service.close());
     drain.register('bus', 'nats', () => bus.close(BUS_CLOSE_LIMIT_MS));
     drain.register('store', 'postgres', async () => {
-      if (!(await connecting)) return;
-      await service.close();
-      await database.destroy();
+      if (await connecting) await database.destroy();
     });
     offerFigures(service);
     const required = { required: true };
