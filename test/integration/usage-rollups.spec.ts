@@ -20,11 +20,14 @@ import {
   type ToldAttempt,
 } from './usage-stage';
 
+const LIMIT_MS = 240_000;
+
 let stage: CoreStage;
 let pipelines: StoredPipeline[];
 let writes: TelemetryWrites[];
 let compare: RollupCompare;
 let fold: RollupFold;
+let reader: UsageReader;
 
 beforeAll(async () => {
   stage = await openStage();
@@ -36,7 +39,9 @@ beforeAll(async () => {
   const database = await stage.connect();
   compare = new RollupCompare(database, 0);
   fold = new RollupFold(database, 0);
-}, 120_000);
+  // Every read is a new one.
+  reader = new UsageReader(database, { leastMs: 0, share: 1 });
+}, LIMIT_MS);
 afterAll(() => stage.close());
 
 beforeEach(async () => {
@@ -46,24 +51,27 @@ beforeEach(async () => {
   await stage.server.query(`UPDATE rollup_marks SET at = date_trunc('minute', now()) - interval '5 hours'`);
 });
 
-/** Jobs of all pipelines with attempts that ended within the time before the minute that it is. */
+const MINUTES = 6;
+
+/** Jobs of all pipelines with attempts that ended in some minutes of the time before the minute that it is. */
 async function attemptsOf(random: Random, count: number, spanMs: number): Promise<ToldAttempt[]> {
   const jobs: { pipeline: StoredPipeline; id: string }[] = [];
-  for (let nth = 0; nth < 20; nth++) {
-    const pipeline = random.pick(pipelines);
+  for (let nth = 0; nth < 6; nth++) {
+    const pipeline = pipelines[nth % pipelines.length] as StoredPipeline;
     jobs.push({ pipeline, id: await stage.put(pipeline) });
   }
-  const untilMs = minuteOf(Date.now()) - 1;
+  const thisMinute = minuteOf(Date.now());
+  const ends = Array.from({ length: MINUTES }, (_, nth) => thisMinute - minuteOf((nth * spanMs) / MINUTES) - 1);
   return Array.from({ length: count }, () => {
     const { pipeline, id } = random.pick(jobs);
-    return randomAttempt(random, pipeline, id, spanMs, untilMs);
+    return randomAttempt(random, pipeline, id, MINUTE - 1, random.pick(ends));
   });
 }
 
 function batchesOf(random: Random, attempts: readonly ToldAttempt[]): TelemetryBatch[] {
   const batches: TelemetryBatch[] = [];
   for (let next = 0; next < attempts.length;) {
-    const end = next + random.int(1, 40);
+    const end = next + random.int(1, 20);
     batches.push(batchOf(attempts.slice(next, end)));
     next = end;
   }
@@ -80,27 +88,27 @@ async function foldAll(): Promise<void> {
   while ((await fold.runOnce()) === 0);
 }
 
-const read = async () => new UsageReader(await stage.connect(1)).read();
-const total = async (): Promise<Record<string, unknown>> => saidOf((await read()).total);
+const total = async (): Promise<Record<string, unknown>> => saidOf((await reader.read()).total);
 const writer = (random: Random): TelemetryWrites => random.pick(writes);
 
 it('say what the attempts do, when nothing is lost, doubled or late', async () => {
   const random = randomOf(1);
-  const attempts = await attemptsOf(random, 400, 40 * MINUTE);
+  const attempts = await attemptsOf(random, 200, 40 * MINUTE);
   await storeAttempts(stage, attempts);
-  for (const batch of batchesOf(random, attempts)) await writer(random).add([batch]);
+  const batches = batchesOf(random, attempts);
+  while (batches.length > 0) await writer(random).add(batches.splice(0, random.int(1, 8)));
   const fed = await total();
   expect(fed).toEqual(await recount(stage));
   await compareAll();
   expect(await total()).toEqual(fed);
   expect(await stage.server.query(`SELECT FROM rollup_minutes WHERE state = 'counted'`)).toEqual([]);
-}, 120_000);
+}, LIMIT_MS);
 
-it.each([2, 3, 4])(
+it.each([2, 3])(
   'say what the attempts do, after losses, repetitions, late batches, and two services that add at once (%s)',
   async (seed) => {
     const random = randomOf(seed);
-    const attempts = await attemptsOf(random, 400, 50 * MINUTE);
+    const attempts = await attemptsOf(random, 200, 50 * MINUTE);
     await storeAttempts(stage, attempts);
     const batches = batchesOf(random, attempts);
     const late = batches.filter(() => random.int(0, 9) === 0);
@@ -108,7 +116,7 @@ it.each([2, 3, 4])(
     const again = [...sent, ...sent.filter(() => random.int(0, 3) === 0)].sort(() => random.int(-1, 1));
     const halves = [again.slice(0, again.length / 2), again.slice(again.length / 2)];
     const adding = halves.map(async (half, which) => {
-      while (half.length > 0) await writes[which]?.add(half.splice(0, random.int(1, 5)));
+      while (half.length > 0) await writes[which]?.add(half.splice(0, random.int(1, 6)));
     });
     await Promise.all([...adding, compare.runOnce()]);
     await compareAll();
@@ -119,22 +127,22 @@ it.each([2, 3, 4])(
     await compareAll();
     expect(await total()).toEqual(await recount(stage));
   },
-  120_000,
+  LIMIT_MS,
 );
 
 it('say what attempts did whose jobs were deleted, before and after they are folded', async () => {
   const random = randomOf(5);
-  const attempts = await attemptsOf(random, 500, 170 * MINUTE);
+  const attempts = await attemptsOf(random, 200, 170 * MINUTE);
   await storeAttempts(stage, attempts);
   const batches = batchesOf(random, attempts);
   const sent = batches.filter(() => random.int(0, 4) > 0);
   await writer(random).add(sent);
   const jobs = [...new Set(attempts.map(({ jobId }) => jobId))];
-  await deleteJobs(stage, jobs.slice(0, 7));
+  await deleteJobs(stage, jobs.slice(0, 2));
   await compareAll();
   const truth = await recount(stage);
   expect(await total()).toEqual(truth);
-  await deleteJobs(stage, jobs.slice(7, 12));
+  await deleteJobs(stage, jobs.slice(2, 4));
   await foldAll();
   expect(await total()).toEqual(truth);
 
@@ -151,14 +159,14 @@ it('say what attempts did whose jobs were deleted, before and after they are fol
   await writer(random).add(batches);
   await compareAll();
   expect(await total()).toEqual(truth);
-}, 120_000);
+}, LIMIT_MS);
 
 it('that were never fed are counted from the attempts before they are folded', async () => {
   const random = randomOf(6);
-  await storeAttempts(stage, await attemptsOf(random, 300, 170 * MINUTE));
+  await storeAttempts(stage, await attemptsOf(random, 150, 170 * MINUTE));
   await compareAll();
   // Committed after the comparison of their minutes, and nobody has said so.
-  await storeAttempts(stage, await attemptsOf(random, 300, 170 * MINUTE));
+  await storeAttempts(stage, await attemptsOf(random, 150, 170 * MINUTE));
   await foldAll();
   const folded = await stage.server.query<{ attempts: number }>(
     `SELECT sum(n.value::int)::int AS attempts FROM rollups, jsonb_each_text(data -> 'outcomes') n
@@ -169,8 +177,8 @@ it('that were never fed are counted from the attempts before they are folded', a
      WHERE finished_at < (SELECT at FROM rollup_marks WHERE name = 'folded')`,
   );
   expect(folded).toEqual([truth]);
-  expect(truth?.attempts).toBeGreaterThan(100);
-}, 120_000);
+  expect(truth?.attempts).toBeGreaterThan(50);
+}, LIMIT_MS);
 
 it('are counted by SQL into the buckets that the sender would have taken', async () => {
   const [pipeline] = pipelines as [StoredPipeline];
@@ -197,7 +205,7 @@ it('are counted by SQL into the buckets that the sender would have taken', async
   await stage.server.query('TRUNCATE rollups, rollup_minutes');
   await writes[0]?.add([batchOf(attempts)]);
   expect(counted).toEqual(await total());
-}, 60_000);
+}, LIMIT_MS);
 
 it('give the window of an hour and all time, and how late jobs were', async () => {
   const [pipeline] = pipelines as [StoredPipeline];
@@ -207,12 +215,12 @@ it('give the window of an hour and all time, and how late jobs were', async () =
     ...{ durationMs: epoch, cpuPercent: epoch, memoryMb: epoch },
   });
   await writes[0]?.add([batchOf([ended(0, 1), ended(55 * MINUTE, 2), ended(65 * MINUTE, 3)], [0.5, 2])]);
-  const { window, total: all, windowSeconds } = await read();
+  const { window, total: all, windowSeconds } = await reader.read();
   expect(windowSeconds).toBe(3_600);
   expect(window.steps.map(({ usage }) => [usage.attempts, usage.durationMs.max])).toEqual([[2, 2]]);
   expect(all.steps.map(({ usage }) => [usage.attempts, usage.durationMs.max])).toEqual([[3, 3]]);
   expect([window.latenessSeconds.count, all.latenessSeconds.max]).toEqual([2, 2]);
-}, 60_000);
+}, LIMIT_MS);
 
 it('do not believe a sender whose minutes have not been yet', async () => {
   const [pipeline] = pipelines as [StoredPipeline];

@@ -131,7 +131,7 @@ const spreadOf = (values: readonly number[]): object => ({
 });
 
 /** What figures say of steps, in a form that can be compared: sums to the tenth digit. */
-export const saidOf = ({ steps }: UsageFigures): Record<string, unknown> => {
+export const saidOf = ({ steps }: Pick<UsageFigures, 'steps'>): Record<string, unknown> => {
   const entries = steps.map(({ pipeline, step, usage }): [string, unknown] => [`${pipeline}/${step}`, plain(usage)]);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 };
@@ -165,5 +165,5 @@ export async function recount(stage: CoreStage): Promise<Record<string, unknown>
     usages.set(key, known);
     known.usage.observe(row);
   }
-  return saidOf({ steps: [...usages.values()] } as unknown as UsageFigures);
+  return saidOf({ steps: [...usages.values()] });
 }

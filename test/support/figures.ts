@@ -13,10 +13,11 @@ export async function servedTotals(stack: TestStack): Promise<Totals> {
   for (const line of (await response.text()).split('\n')) {
     const [, name, text = '', value] = LINE.exec(line) ?? [];
     if (name === undefined) continue;
-    const labels = Object.fromEntries(Array.from(text.matchAll(/(\w+)="([^"]*)"/g), ([, key, label]) => [key, label]));
-    const { pipeline, step, outcome, status } = labels as Record<string, string>;
-    if (name === 'sluice_step_attempts_total') totals[`${pipeline}/${step}/${outcome}`] = Number(value);
-    else if (ENDED.includes(status ?? '') && Number(value) > 0) totals[`${pipeline}/${status}`] = Number(value);
+    const pairs = Array.from(text.matchAll(/(\w+)="([^"]*)"/g), ([, key = '', label = '']) => [key, label] as const);
+    const labels = Object.fromEntries(pairs);
+    const keyOf = (...keys: string[]): string => keys.map((key) => labels[key]).join('/');
+    if (name === 'sluice_step_attempts_total') totals[keyOf('pipeline', 'step', 'outcome')] = Number(value);
+    else if (ENDED.includes(keyOf('status')) && Number(value) > 0) totals[keyOf('pipeline', 'status')] = Number(value);
   }
   return totals;
 }
