@@ -24,6 +24,7 @@ export async function readBacklogs(
   limitMs: number,
 ): Promise<ReadonlyMap<string, QueueBacklog>> {
   const found = new Map<string, QueueBacklog>();
+  if (queues.length === 0) return found;
   const look = async (queue: string): Promise<void> => {
     const api = await bus.jetStream(limitMs);
     const lanes = await Promise.all(PRIORITIES.map((priority) => backlogOf(api, queue, priority)));
@@ -35,7 +36,10 @@ export async function readBacklogs(
   };
   const looks = Promise.all(queues.map((queue) => look(queue).catch(() => undefined)));
   let timer: NodeJS.Timeout | undefined;
-  await Promise.race([looks, new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([looks, limit]);
   clearTimeout(timer);
   // What comes later is not what was waited for.
   return new Map(found);

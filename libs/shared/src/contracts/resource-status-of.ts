@@ -3,7 +3,7 @@ import type { ResourceStatus } from '#shared/contracts/resource-status';
 import { JOB_STATUSES } from '#shared/domain/status';
 import { Sketch } from '#shared/domain/usage/sketch';
 import { StepUsage } from '#shared/domain/usage/step-usage';
-import type { FleetState, PoolState, Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
+import type { FleetState, PoolState, QueueState, Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
 
 type Metrics = ResourceStatus['metrics'];
 type PipelineFigures = Metrics['pipelines'][string];
@@ -30,7 +30,7 @@ export function resourceStatusOf({ usage, fleet, workers }: ResourceStatusParts,
     limits: recordOf(fleet?.limits ?? new Map<string, PoolState>(), poolOf),
     metrics: metricsOf(usage?.window ?? NO_FIGURES, usage?.windowSeconds ?? WINDOW_SECONDS),
     jobs: Object.fromEntries(JOB_STATUSES.map((status) => [status, fleet?.jobs.get(status) ?? 0])),
-    queues: recordOf(fleet?.queues ?? new Map(), ({ ready, running, retrying, oldestReadySeconds }) => ({
+    queues: recordOf(fleet?.queues ?? new Map<string, QueueState>(), ({ ready, running, retrying, oldestReadySeconds }) => ({
       ...{ ready, running, retrying },
       oldest_ready_seconds: rounded(oldestReadySeconds),
     })),

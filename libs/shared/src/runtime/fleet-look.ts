@@ -50,7 +50,7 @@ export class FleetLook {
     if (this.closed) throw new Error('nobody looks at the fleet any more');
     const rows = await this.reader.read();
     const names = [...new Set([...(this.options.queues ?? ['default']), ...rows.queues.keys()])].sort();
-    const backlogs = rows.complete ? new Map() : await readBacklogs(this.bus, names, NATS_LIMIT_MS);
+    const backlogs = await readBacklogs(this.bus, rows.complete ? [] : names, NATS_LIMIT_MS);
     return {
       pools: poolsCalled('resource:', rows),
       limits: poolsCalled('step:', rows),

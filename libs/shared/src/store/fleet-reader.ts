@@ -61,6 +61,17 @@ interface PoolRow {
   readonly max: number;
 }
 
+interface FoundRows {
+  readonly at: Micros;
+  readonly jobs: ReadonlyMap<string, number>;
+  readonly pools: readonly PoolRow[];
+  readonly queues: readonly string[];
+  readonly ready: readonly StepsRow[];
+  readonly running: readonly StepsRow[];
+  readonly retrying: readonly StepsRow[];
+  readonly parked: readonly StepsRow[];
+}
+
 /** All of one look is of one moment. It may not keep the tables from being cleaned. */
 const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 const LIMIT_MS = 2_000;
@@ -92,8 +103,12 @@ export class FleetReader {
       queue.ready += steps;
       queue.readySince = earliest(queue.readySince, since);
     });
-    await fleet.add(found.running, (queue, { steps }) => (queue.running += steps));
-    await fleet.add(found.retrying, (queue, { steps }) => (queue.retrying += steps));
+    await fleet.add(found.running, (queue, { steps }) => {
+      queue.running += steps;
+    });
+    await fleet.add(found.retrying, (queue, { steps }) => {
+      queue.retrying += steps;
+    });
     await fleet.add(found.parked, (queue, { steps, since }) => {
       queue.parked += steps;
       queue.parkedSince = earliest(queue.parkedSince, since);
@@ -114,7 +129,7 @@ export class FleetReader {
   }
 }
 
-async function readAll(client: PoolClient, mostJobs: number) {
+async function readAll(client: PoolClient, mostJobs: number): Promise<FoundRows> {
   const steps = (statement: NamedStatement, ...values: unknown[]): Promise<StepsRow[]> =>
     execute<StepsRow>(client, statement, values);
   const [now] = await execute<{ now_us: string }>(client, NOW, []);

@@ -47,7 +47,7 @@ export class DeleteJobs {
     this.group = new GroupCommit<string, DeleteOutcome>({
       commit: async (ids) => {
         const outcomes = await this.deleteAll(ids, 'wait');
-        return ids.map((id) => outcomes.get(id) ?? { kind: 'missing' });
+        return ids.map((id): DeleteOutcome => outcomes.get(id) ?? { kind: 'missing' });
       },
       keyOf: (id) => id,
       maxBatch: MAX_BATCH,
@@ -88,16 +88,16 @@ export class DeleteJobs {
 
 /** @param rows of jobs that this transaction has locked */
 async function judge(client: PoolClient, rows: readonly LockedRow[]): Promise<Map<string, DeleteOutcome>> {
-  const outcomes = new Map<string, DeleteOutcome>(
-    rows.map(({ id, status, ended, untold }) => [
-      id,
-      ended ? { kind: untold ? 'untold' : 'deleted' } : { kind: 'live', status },
-    ]),
-  );
+  const outcomes = new Map(rows.map((row) => [row.id, outcomeOf(row)] as const));
   const ids = rows.filter(({ ended }) => ended).map(({ id }) => id);
   if (ids.length === 0) return outcomes;
   await execute(client, LOCK_THEIR_DEPENDENCIES, [ids]);
   const needed = await execute<{ id: string; job_id: string }>(client, NEEDED_BY, [ids]);
   for (const { id, job_id } of needed) outcomes.set(id, { kind: 'needed', byJobId: job_id });
   return outcomes;
+}
+
+function outcomeOf({ status, ended, untold }: LockedRow): DeleteOutcome {
+  if (!ended) return { kind: 'live', status };
+  return untold ? { kind: 'untold' } : { kind: 'deleted' };
 }
