@@ -74,7 +74,7 @@ interface FoundRows {
 
 /** All of one look is of one moment. It may not keep the tables from being cleaned. */
 const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
-const LIMIT_MS = 2_000;
+const LIMIT_MS = 5_000;
 
 const NOW: NamedStatement = { name: 'fleet_now', text: `SELECT ${micros('now()')} AS now_us` };
 
@@ -90,7 +90,7 @@ export class FleetReader {
     this.lane = new LaneClient(database, `SET statement_timeout = ${LIMIT_MS};`);
   }
 
-  /** Not for use by two at once. @throws the database's error, also when a statement takes longer than 2 s */
+  /** Not for use by two at once. @throws the database's error, also when a statement takes longer than 5 s */
   async read(): Promise<FleetRows> {
     const found = await this.lane.run(async (client) => {
       await client.query(BEGIN);
