@@ -68,14 +68,22 @@ it('counts steps by the queue that their pipeline gives them: with a row, withou
   const rows = await reader.read();
   expect(queue(rows, 'default')).toMatchObject({ ready: 2, running: 1, retrying: 1, parked: 0 });
   expect(queue(rows, 'heavy')).toMatchObject({ ready: 2, running: 0, retrying: 0, parked: 1 });
-  expect(Object.fromEntries(rows.jobs)).toMatchObject({ pending: 1, running: 1, cancelling: 1, completed: 1, failed: 0 });
+  expect(Object.fromEntries(rows.jobs)).toMatchObject({
+    pending: 1,
+    running: 1,
+    cancelling: 1,
+    completed: 1,
+    failed: 0,
+  });
   const { oldestReadySeconds } = queueStateOf(rows, queue(rows, 'heavy'));
   expect(oldestReadySeconds).toBeGreaterThanOrEqual(60);
   expect(oldestReadySeconds).toBeLessThan(120);
 });
 
 it('names who holds tokens: those who run, and those who have crashed and will run again', async () => {
-  await stage.server.query(`INSERT INTO pools VALUES ('resource:llm', 4, 5), ('step:p/c', 1, 3), ('resource:idle', 0, 2)`);
+  await stage.server.query(
+    `INSERT INTO pools VALUES ('resource:llm', 4, 5), ('step:p/c', 1, 3), ('resource:idle', 0, 2)`,
+  );
   const running = await stage.put(pipeline, {
     fields: { open: 0b110n },
     rows: [
@@ -83,7 +91,10 @@ it('names who holds tokens: those who run, and those who have crashed and will r
       { idx: 2, status: 'running', held: true, worker: 'w' },
     ],
   });
-  const crashed = await stage.put(pipeline, { fields: { open: 0b10n }, rows: [{ idx: 1, status: 'queued', held: true }] });
+  const crashed = await stage.put(pipeline, {
+    fields: { open: 0b10n },
+    rows: [{ idx: 1, status: 'queued', held: true }],
+  });
   expect(Object.fromEntries((await reader.read()).pools)).toEqual({
     'resource:llm': {
       ...{ available: 1, max: 5 },
