@@ -75,9 +75,10 @@ async function ended(how: 'completed' | 'failed' = 'completed'): Promise<string>
 }
 
 const addLog = (id: string): Promise<unknown> =>
-  stage.server.query(`INSERT INTO logs (job_id, idx, attempt, at, level, message) VALUES ($1, 0, 1, now(), 'info', 'x')`, [
-    id,
-  ]);
+  stage.server.query(
+    `INSERT INTO logs (job_id, idx, attempt, at, level, message) VALUES ($1, 0, 1, now(), 'info', 'x')`,
+    [id],
+  );
 
 /** Rows of each table that has any. */
 async function rows(): Promise<Record<string, number>> {
@@ -125,7 +126,10 @@ async function holding<T>(id: string, begin: () => Promise<T>[]): Promise<T[]> {
     return row?.waiting ?? 0;
   };
   try {
-    await until(async () => (await waiting()) >= begun.length, { what: 'all to wait for the lock', deadlineMs: 60_000 });
+    await until(async () => (await waiting()) >= begun.length, {
+      what: 'all to wait for the lock',
+      deadlineMs: 60_000,
+    });
   } finally {
     await holder.query('ROLLBACK');
   }
@@ -149,15 +153,24 @@ it('keeps attempts of minutes that are not folded, to be counted anew', async ()
     fields: { status: 'failed', open: 0n },
     attempts: [
       {
-        ...{ idx: 0, epoch: 1, number: 1, worker: 'w', outcome: 'failed', startedAt: NOW, finishedAt: NOW, ...MEASURED },
+        ...{
+          idx: 0,
+          epoch: 1,
+          number: 1,
+          worker: 'w',
+          outcome: 'failed',
+          startedAt: NOW,
+          finishedAt: NOW,
+          ...MEASURED,
+        },
         ...{ error: { message: 'no', kind: 'transient', code: null }, nextDelayMs: 5 },
       } as never,
     ],
   });
   await deletions.delete(kept);
-  expect(await stage.server.query('SELECT pipeline_hash, idx, outcome, error_kind, retried FROM deleted_attempts')).toEqual([
-    { pipeline_hash: pipeline.hash, idx: 0, outcome: 'failed', error_kind: 'transient', retried: true },
-  ]);
+  expect(
+    await stage.server.query('SELECT pipeline_hash, idx, outcome, error_kind, retried FROM deleted_attempts'),
+  ).toEqual([{ pipeline_hash: pipeline.hash, idx: 0, outcome: 'failed', error_kind: 'transient', retried: true }]);
   await stage.server.query('TRUNCATE deleted_attempts');
   await stage.server.query(`UPDATE rollup_marks SET at = now() + interval '1 hour' WHERE name = 'folded'`);
   await deletions.delete(await ended());
@@ -217,35 +230,43 @@ describe('of jobs that others need', () => {
     expect((await stage.read(needed)).fields.status).toBe('completed');
   });
 
-  it('a new one is attached before the deletion or finds no job: never does it wait for what is gone', async () => {
-    for (let round = 0; round < ROUNDS; round += 1) {
-      const needed = await ended('failed');
-      const dependantId = newJobId();
-      const [deletion, dependant] = await holding<unknown>(needed, () => [
-        deletions.delete(needed),
-        submit({ id: dependantId, dependsOn: [needed] }).catch((error: unknown) => String(error)),
-      ]);
-      const { kind } = deletion as { kind: string };
-      if (kind === 'deleted') expect(dependant).toContain('unknown_dependencies');
-      else expect([kind, dependant]).toEqual([expect.stringMatching(/needed|untold/) as string, dependantId]);
-    }
-  }, LONG_MS);
+  it(
+    'a new one is attached before the deletion or finds no job: never does it wait for what is gone',
+    async () => {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const needed = await ended('failed');
+        const dependantId = newJobId();
+        const [deletion, dependant] = await holding<unknown>(needed, () => [
+          deletions.delete(needed),
+          submit({ id: dependantId, dependsOn: [needed] }).catch((error: unknown) => String(error)),
+        ]);
+        const { kind } = deletion as { kind: string };
+        if (kind === 'deleted') expect(dependant).toContain('unknown_dependencies');
+        else expect([kind, dependant]).toEqual([expect.stringMatching(/needed|untold/) as string, dependantId]);
+      }
+    },
+    LONG_MS,
+  );
 });
 
-it('against a retry at the same moment: one of them wins, always', async () => {
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const id = await ended('failed');
-    const deletion = (): Promise<unknown> => deletions.delete(id);
-    const retry = (): Promise<unknown> =>
-      transactions.run({ jobId: id, apply: (draft, { pools }) => retryJob(draft, null, pools) !== null });
-    const [first, second] = await holding(id, () => (round % 2 ? [deletion(), retry()] : [retry(), deletion()]));
-    const [deleted, retried] = round % 2 ? [first, second] : [second, first];
-    const { kind } = deleted as { kind: string };
-    const left = await stage.server.query<{ status: string }>('SELECT status FROM jobs WHERE id = $1', [id]);
-    if (kind === 'deleted') expect([retried, left]).toEqual([null, []]);
-    else expect([kind, left]).toEqual(['live', [{ status: 'pending' }]]);
-  }
-}, LONG_MS);
+it(
+  'against a retry at the same moment: one of them wins, always',
+  async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const id = await ended('failed');
+      const deletion = (): Promise<unknown> => deletions.delete(id);
+      const retry = (): Promise<unknown> =>
+        transactions.run({ jobId: id, apply: (draft, { pools }) => retryJob(draft, null, pools) !== null });
+      const [first, second] = await holding(id, () => (round % 2 ? [deletion(), retry()] : [retry(), deletion()]));
+      const [deleted, retried] = round % 2 ? [first, second] : [second, first];
+      const { kind } = deleted as { kind: string };
+      const left = await stage.server.query<{ status: string }>('SELECT status FROM jobs WHERE id = $1', [id]);
+      if (kind === 'deleted') expect([retried, left]).toEqual([null, []]);
+      else expect([kind, left]).toEqual(['live', [{ status: 'pending' }]]);
+    }
+  },
+  LONG_MS,
+);
 
 it('a settlement that comes too late changes nothing, and leaves nothing', async () => {
   const id = await ended();

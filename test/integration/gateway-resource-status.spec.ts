@@ -42,7 +42,10 @@ async function startMetrics(): Promise<void> {
   const env = { DATABASE_URL: postgres.url, NATS_URL: nats.url, PORT: '0', SLUICE_GRACE: '1s' };
   const config = loadConfig('metrics', env);
   metrics = new Drain({ log, graceMs: config.graceMs });
-  await startService({ service: 'metrics', module: (context) => MetricsModule.with(context) }, { config, log, drain: metrics });
+  await startService(
+    { service: 'metrics', module: (context) => MetricsModule.with(context) },
+    { config, log, drain: metrics },
+  );
 }
 
 async function stopMetrics(): Promise<void> {
