@@ -209,6 +209,8 @@ function ownersOf(guard: Guard): readonly ServiceKind[] {
       return ['step-worker'];
     case 'scheduler':
       return ['scheduler'];
+    case 'metrics':
+      return ['metrics'];
     case 'gateway':
     case 'store':
       return ['gateway'];

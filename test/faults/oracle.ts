@@ -170,16 +170,19 @@ interface StreamState {
 /** Messages left in the work stream. */
 export const messagesLeft = async (stack: TestStack): Promise<number> => (await workStream(stack)).messages;
 
-/** What the work stream holds, by the server's own monitoring page. */
-export async function workStream(stack: TestStack): Promise<StreamState> {
+/** What the work stream holds. */
+export const workStream = (stack: TestStack): Promise<StreamState> => streamState(stack, 'SLUICE_WORK');
+
+/** What a stream holds, by the server's own monitoring page. */
+export async function streamState(stack: TestStack, name: string): Promise<StreamState> {
   const response = await fetch(`${stack.nats.monitorUrl}/jsz?streams=true`);
   const page = (await response.json()) as {
     account_details?: { stream_detail?: { name: string; state: StreamState }[] }[];
   };
   const streams = (page.account_details ?? []).flatMap((account) => account.stream_detail ?? []);
-  const work = streams.find((stream) => stream.name === 'SLUICE_WORK');
-  if (!work) throw new Error('there is no stream SLUICE_WORK');
-  return work.state;
+  const found = streams.find((stream) => stream.name === name);
+  if (!found) throw new Error(`there is no stream ${name}`);
+  return found.state;
 }
 
 /** Resolves when the work stream is empty. */

@@ -8,6 +8,7 @@ import { killerStep } from './scenarios/killer-step';
 import { killedAfterCommit } from './scenarios/killed-between-commits';
 import { killedBeforeCommit } from './scenarios/killed-before-commit';
 import { longWaits } from './scenarios/long-waits';
+import { metricsAway } from './scenarios/metrics-away';
 import { natsKilled, storeLost } from './scenarios/nats-killed';
 import { replyLost } from './scenarios/reply-lost';
 import { rollingRestarts } from './scenarios/rolling-restarts';
@@ -41,6 +42,7 @@ export const ROWS: readonly (readonly [row: number, describe: (options: Options)
   [15, (options) => describeRow(longWaits, options)],
   [17, (options) => describeRow(clockOff, options)],
   [18, (options) => describeRow(rollingRestarts, options)],
+  [19, (options) => describeRow(metricsAway, options)],
   [20, (options) => describeRow(postgresDiskFull, options)],
   [20, (options) => describeRow(natsDiskFull, options)],
   [21, (options) => describeRow(changesOfMind, options)],

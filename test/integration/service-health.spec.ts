@@ -30,6 +30,8 @@ async function health(url: string, probe: 'live' | 'ready'): Promise<{ code: num
   return { code: response.status, answer: (await response.json()) as HealthAnswer };
 }
 
+const UP = { state: 'up', required: true };
+
 describe('a service between its servers', () => {
   let database: TestDatabase;
   let nats: TestNats;
@@ -53,7 +55,7 @@ describe('a service between its servers', () => {
       code: 200,
       answer: {
         status: 'ok',
-        parts: { postgres: { state: 'up', required: true }, nats: { state: 'up', required: true } },
+        parts: { postgres: UP, nats: UP, telemetry: UP, loops: UP },
       },
     });
   });
@@ -98,6 +100,8 @@ describe('a service without its servers', () => {
           parts: {
             postgres: { state: 'down', required: true, reason: 'not connected' },
             nats: { state: 'down', required: true, reason: 'not connected' },
+            telemetry: { state: 'down', required: true, reason: 'nothing can be pulled, or stored' },
+            loops: { state: 'down', required: true, reason: 'no round has succeeded lately' },
           },
         },
       });

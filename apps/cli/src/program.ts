@@ -6,12 +6,14 @@ import { addDeadLetters } from './commands/dead-letters';
 import { addPipelines, addWorkers } from './commands/fleet';
 import { addIngestAttempts } from './commands/ingest-attempts';
 import { addIngestCancel } from './commands/ingest-cancel';
+import { addIngestDelete } from './commands/ingest-delete';
 import { addIngestJobs } from './commands/ingest-jobs';
 import { addIngestLogs } from './commands/ingest-logs';
 import { addIngestReschedule } from './commands/ingest-reschedule';
 import { addIngestRetry } from './commands/ingest-retry';
 import { addIngestStart } from './commands/ingest-start';
 import { addIngestStatus } from './commands/ingest-status';
+import { addResources } from './commands/resources';
 import { addSchedules } from './commands/schedules';
 import { addSearch } from './commands/search';
 import { FORMATS } from './output/printer';
@@ -24,6 +26,7 @@ Examples:
   $ sluice ingest start . --countdown 600  … or in ten minutes; ingest reschedule ID --now
   $ sluice search "retry policy"        ask the knowledge graph
   $ sluice schedules create . --cron "0 3 * * *"   take it in every night
+  $ sluice resources                    what steps take, what waits, who works
   $ sluice config check                 is pipeline_config.yml right?
 
 Environment:
@@ -56,11 +59,13 @@ export function buildProgram(context: CliContext, version: string): Command {
     });
   const ingest = program
     .command('ingest')
-    .summary('submit, follow, stop, retry and reschedule jobs')
-    .description('Submits jobs, follows them, stops them, lets them go on, gives them another time.');
+    .summary('submit, follow, stop, retry, reschedule and delete jobs')
+    .description('Submits jobs, follows them, stops them, lets them go on, gives them another time, deletes them.');
   const ofJobs = [addIngestStart, addIngestStatus, addIngestJobs, addIngestCancel, addIngestRetry, addIngestReschedule];
-  for (const add of [...ofJobs, addIngestAttempts, addIngestLogs]) add(ingest, context);
-  for (const add of [addSearch, addSchedules, addDeadLetters, addWorkers, addPipelines, addConfig, addCompletion])
+  for (const add of [...ofJobs, addIngestAttempts, addIngestLogs, addIngestDelete]) add(ingest, context);
+  const ofFleet = [addResources, addWorkers, addPipelines];
+  for (const add of [addSearch, addSchedules, addDeadLetters, ...ofFleet, addConfig, addCompletion]) {
     add(program, context);
+  }
   return program;
 }

@@ -11,6 +11,7 @@ import {
 import { pipelineList, workerList, type PipelineList, type WorkerList } from '#shared/contracts/fleet';
 import type { rescheduleRequest, submitRequest } from '#shared/contracts/ingest-request';
 import { jobPage, jobView, problem, type JobPage, type JobView } from '#shared/contracts/job';
+import { resourceStatus, type ResourceStatus } from '#shared/contracts/resource-status';
 import {
   schedulePage,
   type SchedulePage,
@@ -68,6 +69,10 @@ export class RestClient {
   /** @param start `{countdown: 0}` runs it now */
   reschedule(id: string, start: z.input<typeof rescheduleRequest>): Promise<JobView> {
     return this.post(jobView, `v1/ingest/${encodeURIComponent(id)}/reschedule`, start);
+  }
+
+  async deleteJob(id: string): Promise<void> {
+    await this.call(z.undefined(), this.address(`v1/ingest/${encodeURIComponent(id)}`), { method: 'DELETE' });
   }
 
   job(id: string): Promise<JobView> {
@@ -130,6 +135,11 @@ export class RestClient {
 
   search(query: Query): Promise<SearchPage> {
     return this.get(searchPage, 'v1/search', query);
+  }
+
+  /** How the fleet stands, and what attempts have used. */
+  resourceStatus(): Promise<ResourceStatus> {
+    return this.get(resourceStatus, 'v1/ingest/resource_status');
   }
 
   workers(): Promise<WorkerList> {

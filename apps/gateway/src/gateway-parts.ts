@@ -55,11 +55,7 @@ export async function openGatewayParts(context: ServiceContext): Promise<Gateway
   const pipelines = new PipelineStore(database);
   const submission = new JobSubmission(database);
   const telemetry = new TelemetrySender({
-    bus,
-    publisher,
-    service: config.service,
-    enabled: config.sendsTelemetry,
-    log,
+    ...{ bus, publisher, service: config.service, enabled: config.sendsTelemetry, log },
   });
   const { observe: onAttempt } = telemetry;
   const transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus), onAttempt });

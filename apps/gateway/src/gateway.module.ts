@@ -4,6 +4,7 @@ import { HealthModule } from '#shared/runtime/health/health.module';
 import { natsPart, postgresPart } from '#shared/runtime/health/server-parts';
 import { metricsEndpoint } from '#shared/runtime/metrics-endpoint';
 import { Cancels } from '#shared/store/jobs/cancels';
+import { DeleteJobs } from '#shared/store/jobs/delete-jobs';
 import { JobReader } from '#shared/store/jobs/job-reader';
 import { JobPlans } from '#shared/store/jobs/job-plans';
 import { WorkerReader } from '#shared/store/worker-reader';
@@ -16,6 +17,7 @@ import { CallNotes } from './http/call-notes';
 import { ProblemFilter } from './http/problem.filter';
 import { CancelJob } from './jobs/cancel-job';
 import { ChangeAnnouncer } from './jobs/change-announcer';
+import { DeleteJob } from './jobs/delete-job';
 import { JobAnnouncer } from './jobs/job-announcer';
 import { JobChangesController } from './jobs/job-changes.controller';
 import { JobsController } from './jobs/jobs.controller';
@@ -27,6 +29,7 @@ import { SubmitJobs } from './jobs/submit-jobs';
 import { TurnSender } from './jobs/turn-sender';
 import { PipelineList } from './pipelines/pipeline-list';
 import { PipelinesController } from './pipelines/pipelines.controller';
+import { ResourceStatusModule } from './resource-status/resource-status.module';
 import { ServiceList } from './services/service-list';
 import { SchedulesModule } from './schedules/schedules.module';
 import { ServicesController } from './services/services.controller';
@@ -46,6 +49,9 @@ export class GatewayModule {
     const check = new SubmissionCheck(plans, handlers, config.sourceRoots);
     const jobs = new SubmitJobs(check, parts.submission, reader, new JobAnnouncer(bus, turns));
     const cancels = new CancelJob(parts.transactions, new Cancels(database), reader, changes, log);
+    const deletions = new DeleteJobs(database);
+    drain.register('flush', 'deletions of jobs', () => deletions.close());
+    const workers = new WorkerReader(database, config.leaseMs);
     const retries = new RetryJob(parts.transactions, reader, changes);
     return {
       module: GatewayModule,
@@ -56,19 +62,21 @@ export class GatewayModule {
         GraphModule.register(database),
         DeadLettersModule.register(parts, retries),
         SchedulesModule.register(parts, check, jobs),
+        ResourceStatusModule.register(parts, workers),
       ],
       controllers: [JobsController, JobChangesController, PipelinesController, ServicesController, WorkersController],
       providers: [
         { provide: APP_FILTER, useValue: new ProblemFilter(log) },
         { provide: CallNotes, useValue: parts.notes },
         { provide: JobReader, useValue: reader },
-        { provide: WorkerReader, useValue: new WorkerReader(database, config.leaseMs) },
+        { provide: WorkerReader, useValue: workers },
         { provide: PipelineList, useValue: new PipelineList(catalog, handlers) },
         { provide: ServiceList, useValue: new ServiceList(config.stackFile) },
         { provide: SubmitJobs, useValue: jobs },
         { provide: CancelJob, useValue: cancels },
         { provide: RetryJob, useValue: retries },
         { provide: RescheduleJob, useValue: new RescheduleJob(parts.transactions, reader, changes) },
+        { provide: DeleteJob, useValue: new DeleteJob(deletions) },
         { provide: SubmitBatch, useValue: new SubmitBatch(jobs) },
       ],
     };

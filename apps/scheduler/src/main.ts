@@ -22,6 +22,8 @@ async function build(context: ServiceContext): Promise<DynamicModule> {
   const database = createDatabase({
     url: config.databaseUrl,
     applicationName: 'sluice-scheduler',
+    // Most loops keep a connection of their own.
+    poolSize: 14,
     onIdleError: (error) => log.warn({ err: error }, 'a connection to Postgres was lost'),
   });
   const bus = NatsBus.open({ url: config.natsUrl, name: 'sluice-scheduler', log });

@@ -13,14 +13,17 @@ import { connectWhenUp } from '#shared/store/connect';
 import type { Database } from '#shared/store/database';
 import { Cancels } from '#shared/store/jobs/cancels';
 import { DeadLetterOutbox } from '#shared/store/jobs/dead-letter-outbox';
+import { DeleteJobs } from '#shared/store/jobs/delete-jobs';
 import { Dependants } from '#shared/store/jobs/dependants';
 import { DueJobs } from '#shared/store/jobs/due-jobs';
+import { ExpiredJobs } from '#shared/store/jobs/expired-jobs';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import { JobPlans } from '#shared/store/jobs/job-plans';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { savePools } from '#shared/store/pool-sizes';
 import { ScheduleTicks } from '#shared/store/schedules/schedule-ticks';
 import { StuckSteps } from '#shared/store/jobs/stuck-steps';
+import { JobChangeFold } from '#shared/store/usage/job-change-fold';
 import { WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelFinish } from './cancel-finish';
 import { CronTicker } from './cron-ticker';
@@ -28,14 +31,17 @@ import { DeadLetterMirror } from './dead-letter-mirror';
 import { DependantRelease } from './dependant-release';
 import { DelayedJobRelease } from './delayed-job-release';
 import { RunMaker } from './due-runs';
+import { JobPruner } from './job-pruner';
 import { Lateness } from './lateness';
-import { Loop } from './loop';
+import { Loop } from '#shared/runtime/loop';
 import { LostStepMender } from './lost-step-mender';
 import { RetryRelease } from './retry-release';
 import { TurnDispatch } from './turn-dispatch';
 
 const TICK_MS = 1_000;
 const HOUSEKEEPING_MS = 60_000;
+/** The metrics service does it every second; without one the notes must not grow for ever. */
+const JOB_CHANGES_MS = 5_000;
 /** What the file says of pools changes with a restart only. */
 const DAY_MS = 86_400_000;
 /** Rows of workers that are gone are shown for so long. */
@@ -55,6 +61,8 @@ export class Scheduler {
   private readonly transactions: JobTransactions;
   private readonly due: readonly DueJobs[];
   private readonly ticks: ScheduleTicks;
+  private readonly expired: ExpiredJobs;
+  private readonly deletions: DeleteJobs;
   private readonly stopping = new AbortController();
   private unlisten: () => void = () => undefined;
 
@@ -73,11 +81,7 @@ export class Scheduler {
     const ensure = (): Promise<void> => ensureTopology(bus, { queues, ackWaitMs: config.ackWaitMs });
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     this.telemetry = new TelemetrySender({
-      bus,
-      publisher: this.publisher,
-      service: config.service,
-      enabled: config.sendsTelemetry,
-      log,
+      ...{ bus, publisher: this.publisher, service: config.service, enabled: config.sendsTelemetry, log },
     });
     const { observe: onAttempt } = this.telemetry;
     this.transactions = new JobTransactions(database, pipelines, { onUntold: dependantsWaker(bus), onAttempt });
@@ -115,6 +119,11 @@ export class Scheduler {
     this.dependants = loop('dependant-release', () => dependants.runOnce(), TICK_MS);
     const mirror = new DeadLetterMirror(bus, new DeadLetterOutbox(database, pipelines), this.publisher, log);
     this.mirror = loop('dead-letter-mirror', () => mirror.runOnce(), TICK_MS);
+    this.expired = new ExpiredJobs(database, config.retentionMs);
+    this.deletions = new DeleteJobs(database);
+    const { expired, deletions } = this;
+    const pruner = new JobPruner({ expired, deletions, retentionMs: config.retentionMs, log });
+    const changes = new JobChangeFold(database);
     this.loops = [
       ...this.releases,
       this.mirror,
@@ -123,6 +132,8 @@ export class Scheduler {
       loop('lost-step-mender', () => mender.runOnce(), lookMs),
       loop('topology', () => ensure().then(() => lookMs), TICK_MS),
       loop('pools', () => savePools(database, catalog.pools).then(() => DAY_MS), TICK_MS),
+      loop('job-pruner', () => pruner.runOnce(), pruner.roundPauseMs()),
+      loop('job-changes', async () => ((await changes.foldSome()) ? 0 : JOB_CHANGES_MS), JOB_CHANGES_MS),
       loop('housekeeping', () => registry.forgetGone(GONE_WORKERS_MS).then(() => HOUSEKEEPING_MS), HOUSEKEEPING_MS),
     ];
   }
@@ -160,5 +171,7 @@ export class Scheduler {
     for (const due of this.due) await due.close();
     await this.ticks.close();
     await this.needs.close();
+    await this.expired.close();
+    await this.deletions.close();
   }
 }

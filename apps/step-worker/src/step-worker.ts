@@ -114,11 +114,7 @@ export class StepWorker {
     this.recorder = new ProgressRecorder(new StepReports(database), reporter, clock, log);
     this.publisher = new Publisher(bus, { timeoutMs: config.publishLimitMs });
     this.telemetry = new TelemetrySender({
-      bus,
-      publisher: this.publisher,
-      service: config.service,
-      enabled: config.sendsTelemetry,
-      log,
+      ...{ bus, publisher: this.publisher, service: config.service, enabled: config.sendsTelemetry, log },
     });
     const opened = new OpenedSteps(new TurnPublisher(this.publisher), lease);
     const settlement = new TurnSettlement({

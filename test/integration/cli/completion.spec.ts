@@ -37,7 +37,7 @@ test('zsh takes the script of bash', async () => {
 test('fish has a line for each word', async () => {
   const lines = (await script('fish')).split('\n');
   expect(lines).toContain(
-    "complete -c sluice -f -n '__fish_seen_subcommand_from ingest; and not __fish_seen_subcommand_from start status jobs cancel stop retry reschedule attempts logs' -a start",
+    "complete -c sluice -f -n '__fish_seen_subcommand_from ingest; and not __fish_seen_subcommand_from start status jobs cancel stop retry reschedule attempts logs delete' -a start",
   );
   expect(lines).toContain(
     "complete -c sluice -n '__fish_seen_subcommand_from ingest; and __fish_seen_subcommand_from start' -l timeout",

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../cli-context';
-import { EXIT } from '../exit-codes';
-import { counted, oneLine } from '../output/words';
-import { GatewayProblem } from '../rest-errors';
+import { counted } from '../output/words';
 import type { Session } from '../session';
+import { deleteEach } from './delete-each';
 
 const EXAMPLES = `
 Examples:
@@ -22,25 +21,8 @@ export function addScheduleDelete(parent: Command, context: CliContext): void {
   command.action((ids: string[]) => context.act(command, (session) => remove(session, ids)));
 }
 
-/** One after another; one that is not there keeps none of the others from it. */
-async function remove({ io, client, printer }: Session, ids: readonly string[]): Promise<number> {
-  const gone: string[] = [];
-  let exitCode: number = EXIT.ok;
-  for (const id of ids) {
-    try {
-      await client.deleteSchedule(id);
-      gone.push(id);
-    } catch (error) {
-      const isOfThisOne = error instanceof GatewayProblem && error.problem.status === 404;
-      if (!isOfThisOne || io.signal.aborted) throw error;
-      printer.say(`${oneLine(id)}: ${error.message}`);
-      exitCode = error.exitCode;
-    }
-  }
-  printer.list(
-    gone.map((id) => ({ id })),
-    { id: ({ id }) => oneLine(id), columns: [{ title: 'DELETED', cell: ({ id }) => oneLine(id) }] },
-  );
-  if (gone.length > 0) printer.say(`${counted(gone.length, 'schedule')} deleted; their jobs stay.`);
+async function remove(session: Session, ids: readonly string[]): Promise<number> {
+  const { gone, exitCode } = await deleteEach(session, ids, (id) => session.client.deleteSchedule(id));
+  if (gone.length > 0) session.printer.say(`${counted(gone.length, 'schedule')} deleted; their jobs stay.`);
   return exitCode;
 }

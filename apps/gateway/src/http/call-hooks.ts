@@ -9,11 +9,14 @@ export interface CallHooks {
   readonly access: AccessRules;
   readonly notes: CallNotes;
   readonly log: Logger;
-  /** Whether the store has been reached: before that no call under /v1 can be answered. */
+  /** Whether the store has been reached: before that hardly a call under /v1 can be answered. */
   readonly storeIsThere: () => boolean;
 }
 
 const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** It says what it knows, also when that is nothing. */
+const RESOURCE_STATUS = '/v1/ingest/resource_status';
 
 /**
  * What happens around every call: who may make it is decided before its body is read, and who changed what is logged.
@@ -30,7 +33,11 @@ export function addCallHooks(app: NestFastifyApplication, { access, notes, log, 
     if (decision.caller !== ANONYMOUS) notes.setCaller(request, decision.caller);
     if (!isApi(route)) return done();
     void reply.header('Cache-Control', 'no-store');
-    done(storeIsThere() ? undefined : new Unavailable('The database has not been reached yet.', 2));
+    done(
+      storeIsThere() || route === RESOURCE_STATUS
+        ? undefined
+        : new Unavailable('The database has not been reached yet.', 2),
+    );
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url;

@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
   emptyRequest,
   type RescheduleRequest,
@@ -9,17 +9,19 @@ import type { JobView } from '#shared/contracts/job';
 import { CallNotes } from '../http/call-notes';
 import { NO_PARAMETERS, SchemaPipe } from '../http/schema-pipe';
 import { CancelJob } from './cancel-job';
+import { DeleteJob } from './delete-job';
 import type { Reply } from './reply';
 import { RescheduleJob } from './reschedule-job';
 import { RetryJob } from './retry-job';
 
-/** Jobs: stopped, set going again, given another time. */
+/** Jobs: stopped, set going again, given another time, deleted. */
 @Controller('v1/ingest/:id')
 export class JobChangesController {
   constructor(
     private readonly cancels: CancelJob,
     private readonly retries: RetryJob,
     private readonly reschedules: RescheduleJob,
+    private readonly deletions: DeleteJob,
     private readonly notes: CallNotes,
   ) {}
 
@@ -63,5 +65,11 @@ export class JobChangesController {
     const job = await this.reschedules.reschedule(id, start);
     this.notes.set(request, { job: job.id, job_status: job.status, eta: job.eta });
     return job;
+  }
+  @Delete()
+  @HttpCode(204)
+  async delete(@Param('id') id: string, @Query(NO_PARAMETERS) _: unknown, @Req() request: object): Promise<void> {
+    this.notes.set(request, { job: id.slice(0, 100) });
+    await this.deletions.delete(id);
   }
 }

@@ -13,7 +13,7 @@ export type Frontier =
   /** No answer, or the stream or consumer is missing: conclude nothing from it. */
   | { readonly kind: 'unknown'; readonly reason: string };
 
-interface FirstMessage {
+export interface FirstMessage {
   readonly seq: number;
   readonly data: Uint8Array;
 }
@@ -68,7 +68,8 @@ async function listUpTo(floor: number, api: JetStreamManager, subject: string): 
   return found;
 }
 
-async function firstMessageFrom(api: JetStreamManager, subject: string, seq: number): Promise<FirstMessage | null> {
+/** The first message of the subject from that number on; null when there is none. */
+export async function firstMessageFrom(api: JetStreamManager, subject: string, seq: number): Promise<FirstMessage | null> {
   const query: SeqMsgRequest & { next_by_subj: string } = { seq, next_by_subj: subject };
   try {
     const found = await api.streams.getMessage(WORK_STREAM, query);

@@ -79,6 +79,11 @@ export class TelemetryFeed {
     return this.ticksSinceAnswer * TICK_MS <= withinMs;
   }
 
+  /** How long ago a pull was last answered, in milliseconds; Infinity when none was yet. */
+  get sinceAnswerMs(): number {
+    return this.ticksSinceAnswer * TICK_MS;
+  }
+
   /** How many messages were not yet delivered, or not acknowledged; null: nobody can tell. Never rejects. */
   async pending(): Promise<number | null> {
     try {

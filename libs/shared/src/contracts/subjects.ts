@@ -55,3 +55,5 @@ export function dueOfWake(said: string): number | null {
 export const CANCEL_BROADCAST = 'sluice.cancel';
 /** Request: the metrics service's `resource_status`. */
 export const RESOURCE_STATUS_REQUEST = 'sluice.request.resource_status';
+/** The answer of one who cannot tell just now. */
+export const NO_STATUS = '';

@@ -45,6 +45,7 @@ describe('loadConfig', () => {
       flushLimitMs: 2_000,
       sweepLookMs: 5_000,
       sweepMarginMs: 20_000,
+      rollupCompareMs: 15_000,
       unknownVariables: [],
     });
   });

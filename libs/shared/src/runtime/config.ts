@@ -49,6 +49,7 @@ export interface ServiceConfig {
   readonly flushLimitMs: number;
   readonly sweepLookMs: number;
   readonly sweepMarginMs: number;
+  readonly rollupCompareMs: number;
   /** Variables called SLUICE_… that nothing reads: most likely misspelt. */
   readonly unknownVariables: readonly string[];
 }
@@ -110,6 +111,7 @@ function configOf(service: ServiceName, env: Environment, unknownVariables: stri
     flushLimitMs: env.SLUICE_INTERNAL_FLUSH_LIMIT,
     sweepLookMs: env.SLUICE_INTERNAL_SWEEP_LOOK,
     sweepMarginMs: env.SLUICE_INTERNAL_SWEEP_MARGIN,
+    rollupCompareMs: env.SLUICE_INTERNAL_ROLLUP_COMPARE,
     unknownVariables,
   };
 }

@@ -159,6 +159,7 @@ export const ENVIRONMENT = z.object({
   SLUICE_INTERNAL_FLUSH_LIMIT: duration('2s', 10).describe('how long one batch of statements may take'),
   SLUICE_INTERNAL_SWEEP_LOOK: duration('5s', 10).describe('the pause between two looks of the sweep'),
   SLUICE_INTERNAL_SWEEP_MARGIN: duration('20s', 100).describe('how long the sweep leaves an opened step alone'),
+  SLUICE_INTERNAL_ROLLUP_COMPARE: duration('15s', 0).describe('how long after a minute its figures are compared'),
 });
 
 /** Variables of the same prefix that other programs of the product read. */

@@ -63,12 +63,13 @@ export class StepUsage {
     return [...this.retries.values()].reduce((sum, count) => sum + count, 0);
   }
 
+  /** CPU and memory are stored as `real`: rounded to that here too, a value is in the bucket that counting the rows says. */
   observe({ outcome, retried, durationMs, cpuPercent, memoryMb }: EndedAttempt): void {
     add(this.outcomes, outcome, 1);
     if (retried !== null) add(this.retries, retried, 1);
     if (durationMs !== null) this.durationMs.observe(durationMs);
-    if (cpuPercent !== null) this.cpuPercent.observe(cpuPercent);
-    if (memoryMb !== null) this.memoryMb.observe(memoryMb);
+    if (cpuPercent !== null) this.cpuPercent.observe(Math.fround(cpuPercent));
+    if (memoryMb !== null) this.memoryMb.observe(Math.fround(memoryMb));
   }
 
   merge(other: StepUsage): void {

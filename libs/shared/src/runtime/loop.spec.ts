@@ -1,5 +1,5 @@
 import type { Logger } from '#shared/runtime/logger';
-import { Loop } from './loop';
+import { Loop } from '#shared/runtime/loop';
 
 interface Round {
   readonly end: (pauseMs: number) => void;

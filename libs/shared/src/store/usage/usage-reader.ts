@@ -1,0 +1,103 @@
+import type { DataSource } from 'typeorm';
+import type { JobStatus } from '#shared/domain/status';
+import type { Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
+import { Sketch } from '#shared/domain/usage/sketch';
+import { Paced, type PacedOptions } from '#shared/runtime/paced';
+import {
+  FOLDED,
+  mergeRollups,
+  ROLLUP_COLUMNS,
+  type Rollup,
+  rollupOf,
+  type RollupRow,
+} from '#shared/store/usage/rollup-rows';
+
+/** The minute that it is, and those before it. */
+const WINDOW_MINUTES = 60;
+
+const READ_ROLLUPS = `
+SELECT ${ROLLUP_COLUMNS}, minute > date_trunc('minute', now()) - ${WINDOW_MINUTES} * interval '1 minute' AS recent
+FROM rollups`;
+
+/** What is folded, and what is not yet: in one statement, so that nothing is seen twice or not at all. */
+const READ_JOB_COUNTS = `
+SELECT pipeline, status, sum(entered)::float8 AS entered, sum(entered - departed)::float8 AS current
+FROM (SELECT pipeline, status, entered, departed FROM job_counts
+      UNION ALL SELECT pipeline, became, jobs, 0 FROM job_changes WHERE became IS NOT NULL
+      UNION ALL SELECT pipeline, was, 0, jobs FROM job_changes WHERE was IS NOT NULL) counted
+GROUP BY pipeline, status`;
+
+/** Most dead letters that are counted. */
+export const MOST_DEAD_LETTERS = 100_000;
+const COUNT_DEAD_LETTERS = `
+SELECT count(*)::int AS count FROM (SELECT FROM dead_letters LIMIT ${MOST_DEAD_LETTERS}) some`;
+
+/** Jobs of one pipeline and status. */
+export interface JobCount {
+  readonly pipeline: string;
+  readonly status: JobStatus;
+  /** How many ever came to it: never less than it was. */
+  readonly entered: number;
+  /** How many are in it now. */
+  readonly current: number;
+}
+
+/** Reads the figures that are kept in Postgres: every reader has the same. Answers are a second old, or some more. */
+export class UsageReader {
+  private readonly usage: Paced<Usage>;
+  private readonly jobCounts: Paced<readonly JobCount[]>;
+  private readonly deadLetters: Paced<number>;
+
+  constructor(
+    private readonly database: DataSource,
+    pace?: PacedOptions,
+  ) {
+    this.usage = new Paced(() => this.readUsage(), pace);
+    this.jobCounts = new Paced(() => this.database.query<JobCount[]>(READ_JOB_COUNTS), pace);
+    this.deadLetters = new Paced(async () => {
+      const [row] = await this.database.query<{ count: number }[]>(COUNT_DEAD_LETTERS);
+      return row?.count ?? 0;
+    }, pace);
+  }
+
+  /** What the last hour came to, and all time. Not for the caller to change. */
+  read(): Promise<Usage> {
+    return this.usage.get();
+  }
+
+  /** Counted when the jobs change, so that no history is read. Those that there never were are left out. */
+  readJobCounts(): Promise<readonly JobCount[]> {
+    return this.jobCounts.get();
+  }
+
+  /** How many dead letters there are, up to 100,000. */
+  countDeadLetters(): Promise<number> {
+    return this.deadLetters.get();
+  }
+
+  private async readUsage(): Promise<Usage> {
+    const rows = await this.database.query<(RollupRow & { readonly recent: boolean })[]>(READ_ROLLUPS);
+    const figures = (wanted: typeof rows): UsageFigures =>
+      figuresOf(mergeRollups(wanted.map((row) => ({ ...rollupOf(row), minuteMs: FOLDED }))));
+    return {
+      windowSeconds: WINDOW_MINUTES * 60,
+      window: figures(rows.filter(({ recent }) => recent)),
+      total: figures(rows),
+    };
+  }
+}
+
+function figuresOf(rollups: readonly Rollup[]): UsageFigures {
+  const latenessSeconds = new Sketch();
+  for (const { kind, figure } of rollups) if (kind === 'lateness') latenessSeconds.merge(figure);
+  return {
+    steps: rollups.flatMap(({ kind, pipeline, name: step, figure: usage }) =>
+      kind === 'step' ? [{ pipeline, step, usage }] : [],
+    ),
+    jobs: rollups.flatMap(({ kind, pipeline, name, figure }) =>
+      kind === 'job' ? [{ pipeline, status: name as JobStatus, jobs: figure.jobs, durationMs: figure.durationMs }] : [],
+    ),
+    waits: rollups.flatMap(({ kind, pipeline, figure: waitMs }) => (kind === 'wait' ? [{ pipeline, waitMs }] : [])),
+    latenessSeconds,
+  };
+}
