@@ -47,7 +47,9 @@ describe('a service between its servers', () => {
   });
 
   const becomesReady = (): Promise<unknown> =>
-    until(async () => (await health(service.url, 'ready')).code === 200, { what: 'the service to be ready' });
+    until(async () => (await health(service.url, 'ready')).code === 200, {
+      ...{ deadlineMs: 60_000, what: 'the service to be ready' },
+    });
 
   it('is ready once both answer', async () => {
     await becomesReady();
@@ -65,7 +67,7 @@ describe('a service between its servers', () => {
     await nats.kill();
     const { answer } = await until(async () => {
       const found = await health(service.url, 'ready');
-      return found.code === 503 && found;
+      return found.code === 503 && found.answer.parts.nats?.state === 'down' && found;
     });
     expect(answer.status).toBe('down');
     expect(answer.parts.postgres).toEqual({ state: 'up', required: true });

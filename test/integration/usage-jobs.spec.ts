@@ -39,7 +39,7 @@ const shuffle = async (random: Random): Promise<void> => {
   const order = random.int(0, 1) === 0 ? 'id' : 'id DESC';
   await stage.server.query(
     `UPDATE jobs SET status = ($1::text[])[1 + abs(hashtext(jobs.id::text || $2::text)) % 8]
-     FROM (SELECT id FROM jobs ORDER BY ${order} LIMIT $3 FOR UPDATE) some WHERE some.id = jobs.id`,
+     FROM (SELECT id FROM jobs ORDER BY ${order} LIMIT $3 FOR UPDATE) picked WHERE picked.id = jobs.id`,
     [JOB_STATUSES, random.int(0, 1e9), random.int(0, 40)],
   );
 };

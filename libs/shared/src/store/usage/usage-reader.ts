@@ -30,7 +30,7 @@ GROUP BY pipeline, status`;
 /** Most dead letters that are counted. */
 export const MOST_DEAD_LETTERS = 100_000;
 const COUNT_DEAD_LETTERS = `
-SELECT count(*)::int AS count FROM (SELECT FROM dead_letters LIMIT ${MOST_DEAD_LETTERS}) some`;
+SELECT count(*)::int AS count FROM (SELECT FROM dead_letters LIMIT ${MOST_DEAD_LETTERS}) kept`;
 
 /** Jobs of one pipeline and status. */
 export interface JobCount {
