@@ -159,8 +159,6 @@ it('keeps attempts of minutes that are not folded, to be counted anew', async ()
           number: 1,
           worker: 'w',
           outcome: 'failed',
-          startedAt: NOW,
-          finishedAt: NOW,
           ...MEASURED,
         },
         ...{ error: { message: 'no', kind: 'transient', code: null }, nextDelayMs: 5 },

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, register } from 'prom-client';
+import { Counter, Gauge, register } from 'prom-client';
 import { JOB_STATUSES } from '#shared/domain/status';
 import type { Sketch } from '#shared/domain/usage/sketch';
 import type { FleetState, Usage } from '#shared/domain/usage/usage-figures';
