@@ -171,9 +171,14 @@ describe('with more at work than is looked at one by one', () => {
 
   /** A look that NATS has answered in time: on a busy machine that takes a few. */
   const answered = (over: FleetLook): Promise<FleetState> =>
-    until(async () => ((state) => (state.queues.get('heavy')?.ready === null ? null : state))(await over.look()), {
-      ...{ what: 'an answer of NATS', deadlineMs: 60_000, everyMs: 100 },
-    });
+    until(
+      async () => {
+        const state = await over.look();
+        const isKnown = ['default', 'heavy'].every((name) => state.queues.get(name)?.ready !== null);
+        return isKnown ? state : null;
+      },
+      { what: 'an answer of NATS', deadlineMs: 60_000, everyMs: 100 },
+    );
 
   const putThree = async (at: number): Promise<void> => {
     for (const age of [10, 20, 30]) {

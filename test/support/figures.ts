@@ -12,12 +12,12 @@ export async function servedTotals(stack: TestStack): Promise<Totals> {
   const totals: Record<string, number> = {};
   for (const line of (await response.text()).split('\n')) {
     const [, name, text = '', value] = LINE.exec(line) ?? [];
-    if (name === undefined) continue;
+    if (name === undefined || value === '0') continue;
     const pairs = Array.from(text.matchAll(/(\w+)="([^"]*)"/g), ([, key = '', label = '']) => [key, label] as const);
     const labels = Object.fromEntries(pairs);
     const keyOf = (...keys: string[]): string => keys.map((key) => labels[key]).join('/');
     if (name === 'sluice_step_attempts_total') totals[keyOf('pipeline', 'step', 'outcome')] = Number(value);
-    else if (ENDED.includes(keyOf('status')) && Number(value) > 0) totals[keyOf('pipeline', 'status')] = Number(value);
+    else if (ENDED.includes(keyOf('status'))) totals[keyOf('pipeline', 'status')] = Number(value);
   }
   return totals;
 }

@@ -6,7 +6,7 @@ export type ServiceKind = 'gateway' | 'scheduler' | 'metrics' | 'step-worker';
 
 const DIST_APPS = join(__dirname, '..', '..', 'dist', 'apps');
 /** A service starts within two seconds; on a machine that is busy with other tests it has taken more than twenty. */
-const READY_LIMIT_MS = 45_000;
+const READY_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 15_000;
 
 export interface TestServiceOptions {

@@ -3,7 +3,7 @@ import { type ServiceProcess, startServiceProcess, waitUntilReady } from '#share
 import { Supervised } from '#shared/runtime/supervisor/supervised';
 import { type ServiceKind, type StackPlan, urlAt } from './stack-plan';
 
-const READY_LIMIT_MS = 60_000;
+const READY_LIMIT_MS = 180_000;
 /** After the grace: what a service may take to hand back work, flush and close. */
 const CLOSING_MS = 5_000;
 

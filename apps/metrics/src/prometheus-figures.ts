@@ -1,5 +1,5 @@
 import { Counter, Gauge, register } from 'prom-client';
-import { JOB_STATUSES } from '#shared/domain/status';
+import { JOB_STATUSES, OUTCOMES } from '#shared/domain/status';
 import type { Sketch } from '#shared/domain/usage/sketch';
 import type { FleetState, Usage } from '#shared/domain/usage/usage-figures';
 import { Paced } from '#shared/runtime/paced';
@@ -46,7 +46,8 @@ interface Value {
 
 /**
  * Has `/metrics` say what is kept in Postgres, under the contract's names; so every metrics service says the same. What
- * is counted is never less than it was; labels are names from the pipeline file, statuses and kinds, never ids.
+ * is counted is never less than it was, and starts at 0: Prometheus does not see a rise to a series' first value. Labels
+ * are names from the pipeline file, statuses and kinds, never ids.
  */
 export function offerFigures(source: FigureSource): void {
   offerJobs(source);
@@ -55,11 +56,15 @@ export function offerFigures(source: FigureSource): void {
 }
 
 function offerJobs({ usage }: FigureSource): void {
-  offerCounter('sluice_jobs_total', 'Jobs that ever came to a status', ['pipeline', 'status'], async () =>
-    (await usage.readJobCounts()).map(({ pipeline, status, entered }) => ({
-      ...{ labels: { pipeline, status }, value: entered },
-    })),
-  );
+  offerCounter('sluice_jobs_total', 'Jobs that ever came to a status', ['pipeline', 'status'], async () => {
+    const counts = await usage.readJobCounts();
+    const enteredOf = new Map(counts.map(({ pipeline, status, entered }) => [`${status} ${pipeline}`, entered]));
+    return [...new Set(counts.map(({ pipeline }) => pipeline))].flatMap((pipeline) =>
+      JOB_STATUSES.map((status) => ({
+        ...{ labels: { pipeline, status }, value: enteredOf.get(`${status} ${pipeline}`) ?? 0 },
+      })),
+    );
+  });
   offerGauge('sluice_jobs', 'Jobs that are in a status now', ['status'], async () => {
     const counts = await usage.readJobCounts();
     return JOB_STATUSES.map((status) => ({
@@ -93,6 +98,9 @@ function offerJobs({ usage }: FigureSource): void {
   );
 }
 
+/** After other errors no step is tried again. */
+const RETRIED_KINDS = ['transient', 'timeout'] as const;
+
 function offerSteps({ usage }: FigureSource): void {
   const steps = async () => (await usage.read()).total.steps;
   offerCounter(
@@ -101,8 +109,9 @@ function offerSteps({ usage }: FigureSource): void {
     ['pipeline', 'step', 'outcome'],
     async () =>
       (await steps()).flatMap((step) =>
-        [...step.usage.outcomes].map(([outcome, value]) => ({
-          ...{ labels: { ...pick(step, 'pipeline', 'step'), outcome }, value },
+        OUTCOMES.map((outcome) => ({
+          labels: { ...pick(step, 'pipeline', 'step'), outcome },
+          value: step.usage.outcomes.get(outcome) ?? 0,
         })),
       ),
   );
@@ -112,8 +121,9 @@ function offerSteps({ usage }: FigureSource): void {
     ['pipeline', 'step', 'kind'],
     async () =>
       (await steps()).flatMap((step) =>
-        [...step.usage.retries].map(([kind, value]) => ({
-          ...{ labels: { ...pick(step, 'pipeline', 'step'), kind }, value },
+        RETRIED_KINDS.map((kind) => ({
+          labels: { ...pick(step, 'pipeline', 'step'), kind },
+          value: step.usage.retries.get(kind) ?? 0,
         })),
       ),
   );

@@ -22,7 +22,7 @@ import { Cancels } from '#shared/store/jobs/cancels';
 import { PipelineStore } from '#shared/store/jobs/pipeline-store';
 import { WorkDataReader } from '#shared/store/jobs/work-data-reader';
 import { StepReports } from '#shared/store/step-reports';
-import { WorkerRegistry } from '#shared/store/worker-registry';
+import { type WorkerDescription, WorkerRegistry } from '#shared/store/worker-registry';
 import { CancelWatch } from './cancel/cancel-watch';
 import { CancelledJobs } from './cancel/cancelled-jobs';
 import { createHandlers } from './handlers/handler-registry';
@@ -91,13 +91,7 @@ export class StepWorker {
     });
     this.lease = new WorkerLease(this.registry, clock, log, this.keeper, {
       leaseMs: config.leaseMs,
-      worker: {
-        name: `${hostname()}-${process.pid}`,
-        version: process.env.npm_package_version ?? VERSION,
-        pid: process.pid,
-        queues,
-        capacity: config.concurrency,
-      },
+      worker: describe(queues, config.concurrency),
       renewed: async (incarnation) => {
         void this.cancelWatch.look();
         await this.handBackUnknown(incarnation);
@@ -254,6 +248,15 @@ export class StepWorker {
 }
 
 const VERSION = '0.1.0';
+
+/** What this process says of itself; its id is of each incarnation. */
+const describe = (queues: readonly string[], capacity: number): Omit<WorkerDescription, 'id'> => ({
+  name: `${hostname()}-${process.pid}`,
+  version: process.env.npm_package_version ?? VERSION,
+  pid: process.pid,
+  queues,
+  capacity,
+});
 
 const ISOLATED_STEP = join(__dirname, 'isolation', 'isolated-step.js');
 

@@ -30,10 +30,13 @@ export function resourceStatusOf({ usage, fleet, workers }: ResourceStatusParts,
     limits: recordOf(fleet?.limits ?? new Map<string, PoolState>(), poolOf),
     metrics: metricsOf(usage?.window ?? NO_FIGURES, usage?.windowSeconds ?? WINDOW_SECONDS),
     jobs: Object.fromEntries(JOB_STATUSES.map((status) => [status, fleet?.jobs.get(status) ?? 0])),
-    queues: recordOf(fleet?.queues ?? new Map<string, QueueState>(), ({ ready, running, retrying, oldestReadySeconds }) => ({
-      ...{ ready, running, retrying },
-      oldest_ready_seconds: rounded(oldestReadySeconds),
-    })),
+    queues: recordOf(
+      fleet?.queues ?? new Map<string, QueueState>(),
+      ({ ready, running, retrying, oldestReadySeconds }) => ({
+        ...{ ready, running, retrying },
+        oldest_ready_seconds: rounded(oldestReadySeconds),
+      }),
+    ),
     workers: (workers ?? []).map(({ id, name, version, status, last_seen, running, capacity, ...used }) => ({
       ...{ id, name, version, status, last_seen, running, capacity },
       cpu_percent: rounded(used.cpu_percent),
@@ -124,7 +127,12 @@ function spreadOf(sketch: Sketch): Metrics['cpu_percent'] {
   return { avg: rounded(avg), min: rounded(min), max: rounded(max) };
 }
 
-const extremesOf = ({ count, avg, min, max }: Sketch): { avg: number | null; min: number | null; max: number | null } =>
+const extremesOf = ({
+  count,
+  avg,
+  min,
+  max,
+}: Sketch): { avg: number | null; min: number | null; max: number | null } =>
   count === 0 ? { avg: null, min: null, max: null } : { avg, min, max };
 
 /** To the thousandth: a millisecond, where the unit is a second. */

@@ -62,7 +62,11 @@ export class TelemetryWrites {
 
   /** Forgets some batches that the stream has forgotten too. @returns whether there may be more */
   async forgetOld(): Promise<boolean> {
-    const [, forgotten] = (await this.database.query(FORGET, [REMEMBERED_DAYS, FORGET_AT_ONCE])) as [unknown[], number];
+    const result: [rows: unknown[], forgotten: number] = await this.database.query(FORGET, [
+      REMEMBERED_DAYS,
+      FORGET_AT_ONCE,
+    ]);
+    const [, forgotten] = result;
     return forgotten === FORGET_AT_ONCE;
   }
 }
