@@ -41,7 +41,7 @@ export class NotRunHere extends Error {
 }
 
 const LIMIT_MS = 120_000;
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 180_000;
 
 /** A stack that several rows have in common, and what its steps call. */
 export type SharedStack = () => { readonly stack: TestStack; readonly effects: EffectsServer };
