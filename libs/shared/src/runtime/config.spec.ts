@@ -46,6 +46,7 @@ describe('loadConfig', () => {
       sweepLookMs: 5_000,
       sweepMarginMs: 20_000,
       rollupCompareMs: 15_000,
+      sendsTelemetry: true,
       unknownVariables: [],
     });
   });
