@@ -19,7 +19,12 @@ module.exports = {
       {},
       { circular: true },
     ),
-    forbidden('resolvable', 'What is imported is there, and named in package.json.', {}, { couldNotResolve: true }),
+    forbidden(
+      'resolvable',
+      'What is imported is there, and named in package.json; what the build makes is there only after it.',
+      {},
+      { couldNotResolve: true, pathNot: '/dist/(apps|libs)/' },
+    ),
     forbidden(
       'listed-packages',
       'A package that is only there because another one needs it may be gone tomorrow.',

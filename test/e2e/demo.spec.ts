@@ -23,7 +23,17 @@ describe('npm run demo', () => {
       cwd: PROJECT,
       env: { ...process.env, PATH, TMPDIR: temporary, NO_COLOR: '1' },
     });
-    for (const phase of ['build', 'servers', 'migrate', 'services', 'ingest', 'findings', 'query', 'resources', 'stop']) {
+    for (const phase of [
+      'build',
+      'servers',
+      'migrate',
+      'services',
+      'ingest',
+      'findings',
+      'query',
+      'resources',
+      'stop',
+    ]) {
       expect(stdout).toMatch(new RegExp(`✔ ${phase} +\\d+\\.\\d s`));
     }
     const count = (name: string): number => Number(new RegExp(`^ +${name} +(\\d+)$`, 'm').exec(stdout)?.[1]);

@@ -11,7 +11,7 @@ import { JobSubmission } from '#shared/store/jobs/job-submission';
 import { JobTransactions } from '#shared/store/jobs/job-transactions';
 import type { StoredPipeline } from '#shared/store/jobs/pipeline-store';
 import { LaneClient } from '#shared/store/lane-client';
-import { MEASURED, NOW, pipelineOf, stepNamed } from '../support/drafts';
+import { MEASURED, pipelineOf, stepNamed } from '../support/drafts';
 import { until } from '../support/poll';
 import { type CoreStage, newJobId, openStage } from './core-stage';
 import { PretendWorker } from './pretend-worker';

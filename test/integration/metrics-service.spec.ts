@@ -38,7 +38,10 @@ const untilAllEnded = (): Promise<unknown> =>
 
 /** What was not yet sent, or not yet added, comes within seconds. */
 const untilRight = (): Promise<unknown> =>
-  until(async () => (await differingTotals(stack)).length === 0, { deadlineMs: 30_000, what: 'the totals of Postgres' });
+  until(async () => (await differingTotals(stack)).length === 0, {
+    deadlineMs: 30_000,
+    what: 'the totals of Postgres',
+  });
 
 const metricsText = async (): Promise<string> => (await fetch(`${stack.metrics.url}/metrics`)).text();
 
@@ -48,7 +51,11 @@ it(
     await submit(30);
     await untilAllEnded();
     await untilRight();
-    expect(await storedTotals(stack)).toMatchObject({ 'short/one/completed': 10, 'bad/one/failed': 20, 'bad/failed': 10 });
+    expect(await storedTotals(stack)).toMatchObject({
+      'short/one/completed': 10,
+      'bad/one/failed': 20,
+      'bad/failed': 10,
+    });
     const text = await metricsText();
     for (const line of [
       'sluice_jobs{status="completed"} 20',
@@ -71,14 +78,18 @@ it(
   LIMIT_MS,
 );
 
-it('has figures and labels that promtool finds nothing to say about', async () => {
-  const checked = spawnSync('promtool', ['check', 'metrics'], { input: await metricsText(), encoding: 'utf8' });
-  if (checked.error) {
-    process.stderr.write('promtool check metrics: not run, there is no promtool (Debian: prometheus)\n');
-    return;
-  }
-  expect([checked.status, checked.stdout, checked.stderr]).toEqual([0, '', '']);
-}, LIMIT_MS);
+it(
+  'has figures and labels that promtool finds nothing to say about',
+  async () => {
+    const checked = spawnSync('promtool', ['check', 'metrics'], { input: await metricsText(), encoding: 'utf8' });
+    if (checked.error) {
+      process.stderr.write('promtool check metrics: not run, there is no promtool (Debian: prometheus)\n');
+      return;
+    }
+    expect([checked.status, checked.stdout, checked.stderr]).toEqual([0, '', '']);
+  },
+  LIMIT_MS,
+);
 
 it(
   'neither loses nor doubles anything when it is killed and started again under load',

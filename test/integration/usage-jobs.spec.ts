@@ -82,73 +82,90 @@ it.each([1, 2, 3])(
   LIMIT_MS,
 );
 
-it('two services that fold at once count nothing twice, and what is rolled back not at all', async () => {
-  const other = new JobChangeFold(await stage.connect());
-  for (let round = 0; round < 3; round++) {
-    await insert(7, ['pending'], 'p');
-    await Promise.all([fold.foldSome(), other.foldSome(), shuffle(randomOf(round)), fold.foldSome()]);
-  }
-  const failing = stage.server.query(`INSERT INTO jobs (id, pipeline_hash, pipeline, status, priority, all_steps, roots)
+it(
+  'two services that fold at once count nothing twice, and what is rolled back not at all',
+  async () => {
+    const other = new JobChangeFold(await stage.connect());
+    for (let round = 0; round < 3; round++) {
+      await insert(7, ['pending'], 'p');
+      await Promise.all([fold.foldSome(), other.foldSome(), shuffle(randomOf(round)), fold.foldSome()]);
+    }
+    const failing = stage.server
+      .query(`INSERT INTO jobs (id, pipeline_hash, pipeline, status, priority, all_steps, roots)
     SELECT gen_random_uuid(), 'h', 'p', CASE n WHEN 3 THEN 'nonsense' ELSE 'pending' END, 'default', 1, 1
     FROM generate_series(1, 3) n`);
-  await expect(failing).rejects.toThrow('jobs_status_check');
-  expect(await kept()).toEqual(await counted());
-}, LIMIT_MS);
+    await expect(failing).rejects.toThrow('jobs_status_check');
+    expect(await kept()).toEqual(await counted());
+  },
+  LIMIT_MS,
+);
 
 const move = async (became: JobStatus, more = ''): Promise<void> => {
   await stage.server.query(`UPDATE jobs SET status = $1${more}`, [became]);
 };
 
-it('a job that ended, was retried and ended again has ended twice; how long it took and waited is kept', async () => {
-  await insert(3, ['pending'], 'p');
-  await move('running', `, started_at = queued_at + interval '2 seconds'`);
-  await fold.foldSome();
-  await move('failed', `, completed_at = started_at + interval '5 seconds'`);
-  await move('running', ', completed_at = NULL');
-  await move('completed', `, completed_at = started_at + interval '9 seconds'`);
-  await fold.foldSome();
-  const { window, total } = await reader.read();
-  const ends = window.jobs.map(({ status, jobs, durationMs: { max, count } }) => [status, jobs, max, count]);
-  expect(ends.sort()).toEqual([
-    ['completed', 3, 9_000, 3],
-    ['failed', 3, 5_000, 3],
-  ]);
-  expect(window.waits.map(({ pipeline, waitMs: { count, min } }) => [pipeline, count, min])).toEqual([['p', 3, 2_000]]);
-  expect(JSON.stringify(total)).toBe(JSON.stringify(window));
-  const counts = (await reader.readJobCounts()).map(({ status, entered, current }) => [status, entered, current]);
-  expect(counts.sort()).toEqual([
-    ['completed', 3, 3],
-    ['failed', 3, 0],
-    ['pending', 3, 0],
-    ['running', 6, 0],
-  ]);
-}, LIMIT_MS);
+it(
+  'a job that ended, was retried and ended again has ended twice; how long it took and waited is kept',
+  async () => {
+    await insert(3, ['pending'], 'p');
+    await move('running', `, started_at = queued_at + interval '2 seconds'`);
+    await fold.foldSome();
+    await move('failed', `, completed_at = started_at + interval '5 seconds'`);
+    await move('running', ', completed_at = NULL');
+    await move('completed', `, completed_at = started_at + interval '9 seconds'`);
+    await fold.foldSome();
+    const { window, total } = await reader.read();
+    const ends = window.jobs.map(({ status, jobs, durationMs: { max, count } }) => [status, jobs, max, count]);
+    expect(ends.sort()).toEqual([
+      ['completed', 3, 9_000, 3],
+      ['failed', 3, 5_000, 3],
+    ]);
+    expect(window.waits.map(({ pipeline, waitMs: { count, min } }) => [pipeline, count, min])).toEqual([
+      ['p', 3, 2_000],
+    ]);
+    expect(JSON.stringify(total)).toBe(JSON.stringify(window));
+    const counts = (await reader.readJobCounts()).map(({ status, entered, current }) => [status, entered, current]);
+    expect(counts.sort()).toEqual([
+      ['completed', 3, 3],
+      ['failed', 3, 0],
+      ['pending', 3, 0],
+      ['running', 6, 0],
+    ]);
+  },
+  LIMIT_MS,
+);
 
-it('what happened before the minutes that are folded goes to what is folded', async () => {
-  await insert(2, ['pending'], 'p');
-  await move('running', `, started_at = queued_at + interval '1 second'`);
-  await stage.server.query(`UPDATE job_changes SET at = now() - interval '3 hours'`);
-  const [mark] = await stage.server.query<{ at: Date }>(`SELECT at FROM rollup_marks WHERE name = 'folded'`);
-  await stage.server.query(`UPDATE rollup_marks SET at = now() - interval '70 minutes' WHERE name = 'folded'`);
-  await fold.foldSome();
-  await stage.server.query(`UPDATE rollup_marks SET at = $1 WHERE name = 'folded'`, [mark?.at]);
-  const rows = await stage.server.query<{ minute: number; data: never }>(
-    `SELECT extract(epoch FROM minute)::float8 AS minute, data FROM rollups WHERE kind = 'wait'`,
-  );
-  expect(rows.map(({ minute, data }) => [minute, Sketch.from(data).count])).toEqual([[-Infinity, 2]]);
-}, LIMIT_MS);
+it(
+  'what happened before the minutes that are folded goes to what is folded',
+  async () => {
+    await insert(2, ['pending'], 'p');
+    await move('running', `, started_at = queued_at + interval '1 second'`);
+    await stage.server.query(`UPDATE job_changes SET at = now() - interval '3 hours'`);
+    const [mark] = await stage.server.query<{ at: Date }>(`SELECT at FROM rollup_marks WHERE name = 'folded'`);
+    await stage.server.query(`UPDATE rollup_marks SET at = now() - interval '70 minutes' WHERE name = 'folded'`);
+    await fold.foldSome();
+    await stage.server.query(`UPDATE rollup_marks SET at = $1 WHERE name = 'folded'`, [mark?.at]);
+    const rows = await stage.server.query<{ minute: number; data: never }>(
+      `SELECT extract(epoch FROM minute)::float8 AS minute, data FROM rollups WHERE kind = 'wait'`,
+    );
+    expect(rows.map(({ minute, data }) => [minute, Sketch.from(data).count])).toEqual([[-Infinity, 2]]);
+  },
+  LIMIT_MS,
+);
 
-it('the trigger of updates compares no job with all others, also when it was planned for one', async () => {
-  await insert(2_000, ['pending'], 'p');
-  const [{ source = '' } = {}] = await stage.server.query<{ source: string }>(
-    `SELECT prosrc AS source FROM pg_proc WHERE proname = 'note_jobs_updated'`,
-  );
-  const statement = /INSERT INTO job_changes[^;]*/.exec(source)?.[0] ?? '';
-  const [{ settings } = { settings: null }] = await stage.server.query<{ settings: string[] | null }>(
-    `SELECT proconfig AS settings FROM pg_proc WHERE proname = 'note_jobs_updated'`,
-  );
-  expect(settings).toEqual(['enable_nestloop=off']);
-  await stage.server.query(`
+it(
+  'the trigger of updates compares no job with all others, also when it was planned for one',
+  async () => {
+    await insert(2_000, ['pending'], 'p');
+    const [{ source = '' } = {}] = await stage.server.query<{ source: string }>(
+      `SELECT prosrc AS source FROM pg_proc WHERE proname = 'note_jobs_updated'`,
+    );
+    const statement = /INSERT INTO job_changes[^;]*/.exec(source)?.[0] ?? '';
+    const [{ settings } = { settings: null }] = await stage.server.query<{ settings: string[] | null }>(
+      `SELECT proconfig AS settings FROM pg_proc WHERE proname = 'note_jobs_updated'`,
+    );
+    expect(settings).toEqual(['enable_nestloop=off']);
+    await stage.server.query(`
     CREATE TABLE plan_lines (line text);
     CREATE FUNCTION explain_update() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
     DECLARE line text;
@@ -158,15 +175,17 @@ it('the trigger of updates compares no job with all others, also when it was pla
     END $$;
     CREATE TRIGGER jobs_explained AFTER UPDATE ON jobs
       REFERENCING OLD TABLE AS old_jobs NEW TABLE AS new_jobs FOR EACH STATEMENT EXECUTE FUNCTION explain_update()`);
-  try {
-    await stage.server.query(`UPDATE jobs SET status = 'running' WHERE id = (SELECT id FROM jobs LIMIT 1)`);
-    await move('running');
-    const lines = await stage.server.query<{ line: string }>('SELECT line FROM plan_lines');
-    expect(lines.filter(({ line }) => /Hash Join|Merge Join/.test(line))).toHaveLength(2);
-    expect(lines.filter(({ line }) => line.includes('Nested Loop'))).toEqual([]);
-  } finally {
-    await stage.server.query(
-      'DROP TRIGGER jobs_explained ON jobs; DROP FUNCTION explain_update; DROP TABLE plan_lines',
-    );
-  }
-}, LIMIT_MS);
+    try {
+      await stage.server.query(`UPDATE jobs SET status = 'running' WHERE id = (SELECT id FROM jobs LIMIT 1)`);
+      await move('running');
+      const lines = await stage.server.query<{ line: string }>('SELECT line FROM plan_lines');
+      expect(lines.filter(({ line }) => /Hash Join|Merge Join/.test(line))).toHaveLength(2);
+      expect(lines.filter(({ line }) => line.includes('Nested Loop'))).toEqual([]);
+    } finally {
+      await stage.server.query(
+        'DROP TRIGGER jobs_explained ON jobs; DROP FUNCTION explain_update; DROP TABLE plan_lines',
+      );
+    }
+  },
+  LIMIT_MS,
+);

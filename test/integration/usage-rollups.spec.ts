@@ -91,18 +91,22 @@ async function foldAll(): Promise<void> {
 const total = async (): Promise<Record<string, unknown>> => saidOf((await reader.read()).total);
 const writer = (random: Random): TelemetryWrites => random.pick(writes);
 
-it('say what the attempts do, when nothing is lost, doubled or late', async () => {
-  const random = randomOf(1);
-  const attempts = await attemptsOf(random, 200, 40 * MINUTE);
-  await storeAttempts(stage, attempts);
-  const batches = batchesOf(random, attempts);
-  while (batches.length > 0) await writer(random).add(batches.splice(0, random.int(1, 8)));
-  const fed = await total();
-  expect(fed).toEqual(await recount(stage));
-  await compareAll();
-  expect(await total()).toEqual(fed);
-  expect(await stage.server.query(`SELECT FROM rollup_minutes WHERE state = 'counted'`)).toEqual([]);
-}, LIMIT_MS);
+it(
+  'say what the attempts do, when nothing is lost, doubled or late',
+  async () => {
+    const random = randomOf(1);
+    const attempts = await attemptsOf(random, 200, 40 * MINUTE);
+    await storeAttempts(stage, attempts);
+    const batches = batchesOf(random, attempts);
+    while (batches.length > 0) await writer(random).add(batches.splice(0, random.int(1, 8)));
+    const fed = await total();
+    expect(fed).toEqual(await recount(stage));
+    await compareAll();
+    expect(await total()).toEqual(fed);
+    expect(await stage.server.query(`SELECT FROM rollup_minutes WHERE state = 'counted'`)).toEqual([]);
+  },
+  LIMIT_MS,
+);
 
 it.each([2, 3])(
   'say what the attempts do, after losses, repetitions, late batches, and two services that add at once (%s)',
@@ -130,97 +134,113 @@ it.each([2, 3])(
   LIMIT_MS,
 );
 
-it('say what attempts did whose jobs were deleted, before and after they are folded', async () => {
-  const random = randomOf(5);
-  const attempts = await attemptsOf(random, 200, 170 * MINUTE);
-  await storeAttempts(stage, attempts);
-  const batches = batchesOf(random, attempts);
-  const sent = batches.filter(() => random.int(0, 4) > 0);
-  await writer(random).add(sent);
-  const jobs = [...new Set(attempts.map(({ jobId }) => jobId))];
-  await deleteJobs(stage, jobs.slice(0, 2));
-  await compareAll();
-  const truth = await recount(stage);
-  expect(await total()).toEqual(truth);
-  await deleteJobs(stage, jobs.slice(2, 4));
-  await foldAll();
-  expect(await total()).toEqual(truth);
+it(
+  'say what attempts did whose jobs were deleted, before and after they are folded',
+  async () => {
+    const random = randomOf(5);
+    const attempts = await attemptsOf(random, 200, 170 * MINUTE);
+    await storeAttempts(stage, attempts);
+    const batches = batchesOf(random, attempts);
+    const sent = batches.filter(() => random.int(0, 4) > 0);
+    await writer(random).add(sent);
+    const jobs = [...new Set(attempts.map(({ jobId }) => jobId))];
+    await deleteJobs(stage, jobs.slice(0, 2));
+    await compareAll();
+    const truth = await recount(stage);
+    expect(await total()).toEqual(truth);
+    await deleteJobs(stage, jobs.slice(2, 4));
+    await foldAll();
+    expect(await total()).toEqual(truth);
 
-  const [left] = await stage.server.query<{ oldest: number; deleted: number; folded: number }>(
-    `SELECT (SELECT extract(epoch FROM min(minute))::float8 * 1000 FROM rollups WHERE minute > '-infinity') AS oldest,
+    const [left] = await stage.server.query<{ oldest: number; deleted: number; folded: number }>(
+      `SELECT (SELECT extract(epoch FROM min(minute))::float8 * 1000 FROM rollups WHERE minute > '-infinity') AS oldest,
             (SELECT extract(epoch FROM min(finished_at))::float8 * 1000 FROM deleted_attempts) AS deleted,
             (SELECT extract(epoch FROM at)::float8 * 1000 FROM rollup_marks WHERE name = 'folded') AS folded`,
-  );
-  expect(left?.folded).toBeGreaterThanOrEqual(minuteOf(Date.now()) - 72 * MINUTE);
-  expect(left?.oldest).toBeGreaterThanOrEqual(left?.folded ?? Infinity);
-  expect(left?.deleted).toBeGreaterThanOrEqual(left?.folded ?? Infinity);
+    );
+    expect(left?.folded).toBeGreaterThanOrEqual(minuteOf(Date.now()) - 72 * MINUTE);
+    expect(left?.oldest).toBeGreaterThanOrEqual(left?.folded ?? Infinity);
+    expect(left?.deleted).toBeGreaterThanOrEqual(left?.folded ?? Infinity);
 
-  // The metrics service was away for hours; now it comes to what the stream has kept.
-  await writer(random).add(batches);
-  await compareAll();
-  expect(await total()).toEqual(truth);
-}, LIMIT_MS);
+    // The metrics service was away for hours; now it comes to what the stream has kept.
+    await writer(random).add(batches);
+    await compareAll();
+    expect(await total()).toEqual(truth);
+  },
+  LIMIT_MS,
+);
 
-it('that were never fed are counted from the attempts before they are folded', async () => {
-  const random = randomOf(6);
-  await storeAttempts(stage, await attemptsOf(random, 150, 170 * MINUTE));
-  await compareAll();
-  // Committed after the comparison of their minutes, and nobody has said so.
-  await storeAttempts(stage, await attemptsOf(random, 150, 170 * MINUTE));
-  await foldAll();
-  const folded = await stage.server.query<{ attempts: number }>(
-    `SELECT sum(n.value::int)::int AS attempts FROM rollups, jsonb_each_text(data -> 'outcomes') n
+it(
+  'that were never fed are counted from the attempts before they are folded',
+  async () => {
+    const random = randomOf(6);
+    await storeAttempts(stage, await attemptsOf(random, 150, 170 * MINUTE));
+    await compareAll();
+    // Committed after the comparison of their minutes, and nobody has said so.
+    await storeAttempts(stage, await attemptsOf(random, 150, 170 * MINUTE));
+    await foldAll();
+    const folded = await stage.server.query<{ attempts: number }>(
+      `SELECT sum(n.value::int)::int AS attempts FROM rollups, jsonb_each_text(data -> 'outcomes') n
      WHERE minute = '-infinity' AND kind = 'step'`,
-  );
-  const [truth] = await stage.server.query<{ attempts: number }>(
-    `SELECT count(*)::int AS attempts FROM attempts
+    );
+    const [truth] = await stage.server.query<{ attempts: number }>(
+      `SELECT count(*)::int AS attempts FROM attempts
      WHERE finished_at < (SELECT at FROM rollup_marks WHERE name = 'folded')`,
-  );
-  expect(folded).toEqual([truth]);
-  expect(truth?.attempts).toBeGreaterThan(50);
-}, LIMIT_MS);
+    );
+    expect(folded).toEqual([truth]);
+    expect(truth?.attempts).toBeGreaterThan(50);
+  },
+  LIMIT_MS,
+);
 
-it('are counted by SQL into the buckets that the sender would have taken', async () => {
-  const [pipeline] = pipelines as [StoredPipeline];
-  const jobId = await stage.put(pipeline);
-  const next = (value: number): number => value * (1 + Number.EPSILON);
-  const values = THRESHOLDS.flatMap((threshold) => [threshold, next(threshold), threshold * (1 - Number.EPSILON)]);
-  const finishedAtMs = minuteOf(Date.now()) - 1;
-  const attempts = [0, 1e-9, 3e9, ...values].map((value, nth): ToldAttempt => {
-    const figures = { durationMs: value, cpuPercent: value, memoryMb: value };
-    return {
-      pipeline,
-      jobId,
-      idx: nth % 3,
-      epoch: nth + 1,
-      finishedAtMs,
-      outcome: 'completed',
-      retried: null,
-      ...figures,
-    };
-  });
-  await storeAttempts(stage, attempts);
-  await compareAll();
-  const counted = await total();
-  await stage.server.query('TRUNCATE rollups, rollup_minutes');
-  await writes[0]?.add([batchOf(attempts)]);
-  expect(counted).toEqual(await total());
-}, LIMIT_MS);
+it(
+  'are counted by SQL into the buckets that the sender would have taken',
+  async () => {
+    const [pipeline] = pipelines as [StoredPipeline];
+    const jobId = await stage.put(pipeline);
+    const next = (value: number): number => value * (1 + Number.EPSILON);
+    const values = THRESHOLDS.flatMap((threshold) => [threshold, next(threshold), threshold * (1 - Number.EPSILON)]);
+    const finishedAtMs = minuteOf(Date.now()) - 1;
+    const attempts = [0, 1e-9, 3e9, ...values].map((value, nth): ToldAttempt => {
+      const figures = { durationMs: value, cpuPercent: value, memoryMb: value };
+      return {
+        pipeline,
+        jobId,
+        idx: nth % 3,
+        epoch: nth + 1,
+        finishedAtMs,
+        outcome: 'completed',
+        retried: null,
+        ...figures,
+      };
+    });
+    await storeAttempts(stage, attempts);
+    await compareAll();
+    const counted = await total();
+    await stage.server.query('TRUNCATE rollups, rollup_minutes');
+    await writes[0]?.add([batchOf(attempts)]);
+    expect(counted).toEqual(await total());
+  },
+  LIMIT_MS,
+);
 
-it('give the window of an hour and all time, and how late jobs were', async () => {
-  const [pipeline] = pipelines as [StoredPipeline];
-  const jobId = await stage.put(pipeline);
-  const ended = (agoMs: number, epoch: number): ToldAttempt => ({
-    ...{ pipeline, jobId, idx: 0, epoch, finishedAtMs: Date.now() - agoMs, outcome: 'completed', retried: null },
-    ...{ durationMs: epoch, cpuPercent: epoch, memoryMb: epoch },
-  });
-  await writes[0]?.add([batchOf([ended(0, 1), ended(55 * MINUTE, 2), ended(65 * MINUTE, 3)], [0.5, 2])]);
-  const { window, total: all, windowSeconds } = await reader.read();
-  expect(windowSeconds).toBe(3_600);
-  expect(window.steps.map(({ usage }) => [usage.attempts, usage.durationMs.max])).toEqual([[2, 2]]);
-  expect(all.steps.map(({ usage }) => [usage.attempts, usage.durationMs.max])).toEqual([[3, 3]]);
-  expect([window.latenessSeconds.count, all.latenessSeconds.max]).toEqual([2, 2]);
-}, LIMIT_MS);
+it(
+  'give the window of an hour and all time, and how late jobs were',
+  async () => {
+    const [pipeline] = pipelines as [StoredPipeline];
+    const jobId = await stage.put(pipeline);
+    const ended = (agoMs: number, epoch: number): ToldAttempt => ({
+      ...{ pipeline, jobId, idx: 0, epoch, finishedAtMs: Date.now() - agoMs, outcome: 'completed', retried: null },
+      ...{ durationMs: epoch, cpuPercent: epoch, memoryMb: epoch },
+    });
+    await writes[0]?.add([batchOf([ended(0, 1), ended(55 * MINUTE, 2), ended(65 * MINUTE, 3)], [0.5, 2])]);
+    const { window, total: all, windowSeconds } = await reader.read();
+    expect(windowSeconds).toBe(3_600);
+    expect(window.steps.map(({ usage }) => [usage.attempts, usage.durationMs.max])).toEqual([[2, 2]]);
+    expect(all.steps.map(({ usage }) => [usage.attempts, usage.durationMs.max])).toEqual([[3, 3]]);
+    expect([window.latenessSeconds.count, all.latenessSeconds.max]).toEqual([2, 2]);
+  },
+  LIMIT_MS,
+);
 
 it('do not believe a sender whose minutes have not been yet', async () => {
   const [pipeline] = pipelines as [StoredPipeline];

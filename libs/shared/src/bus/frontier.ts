@@ -69,7 +69,11 @@ async function listUpTo(floor: number, api: JetStreamManager, subject: string): 
 }
 
 /** The first message of the subject from that number on; null when there is none. */
-export async function firstMessageFrom(api: JetStreamManager, subject: string, seq: number): Promise<FirstMessage | null> {
+export async function firstMessageFrom(
+  api: JetStreamManager,
+  subject: string,
+  seq: number,
+): Promise<FirstMessage | null> {
   const query: SeqMsgRequest & { next_by_subj: string } = { seq, next_by_subj: subject };
   try {
     const found = await api.streams.getMessage(WORK_STREAM, query);
