@@ -27,7 +27,7 @@ schedules: how late delayed jobs start, whatever is held; a burst of them; the s
   --held A,B,…     further jobs held far in the future, a stack of its own for each; default 0,200000,1000000
   --burst N        jobs due at one moment; default 50000
 telemetry: what it costs, as throughput with it over throughput without; --jobs
-  --pairs N        stacks with and without it, one after the other; default 5
+  --pairs N        runs with and without it, by turns on two stacks; default 15
 history: throughput and scrapes with many finished jobs over those without; how fast retention deletes; --jobs, --runs
   --history N      finished jobs; default 1000000
   --old N          finished jobs older than the retention; default 100000
@@ -37,7 +37,7 @@ all
 const DEFAULTS = {
   ...{ jobs: 20_000, runs: 5, rate: 200, seconds: 20, concurrency: 400 },
   ...{ flaky: 5_000, 'flaky-rate': 100, waiting: 10_000, fresh: 10_000 },
-  ...{ pairs: 5, history: 1_000_000, old: 100_000 },
+  ...{ pairs: 15, history: 1_000_000, old: 100_000 },
   ...{ delayed: 10_000, over: 20, rounds: 3, burst: 50_000 },
 };
 

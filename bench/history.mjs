@@ -1,12 +1,12 @@
 // What a long history does: throughput and the time of a scrape with it over those without; how fast retention deletes.
 import { get } from 'node:http';
-import { onStack, pause, quantile, quantiles, quantileWords, sorted, spread, throughput } from './load.mjs';
+import { onStacks, pause, quantiles, quantileWords, sorted, spread, throughput, turns } from './load.mjs';
 
 const PIPELINE = 'noop3';
 const FILL_AT_ONCE = 50_000;
 const SCRAPES = 50;
 const SCRAPE_EVERY_MS = 100;
-const DELETE_LIMIT_MS = 900_000;
+const DELETE_LIMIT_S = 900;
 
 /** Finished jobs with their steps and attempts, put into the tables as workers would, so many days old. */
 async function fill(database, count, days) {
@@ -61,60 +61,56 @@ async function scrapeDuring(url, done) {
   return { result: await work, times };
 }
 
-async function round(stack, database, { jobs, runs }) {
-  const url = `${stack.services.find(({ name }) => name === 'metrics').url}/metrics`;
-  const [plain, scraped, times] = [[], [], []];
-  for (let run = 1; run <= runs; run += 1) {
-    plain.push(await throughput(stack, database, jobs));
-    const during = await scrapeDuring(url, throughput(stack, database, jobs));
-    scraped.push(during.result);
-    times.push(...during.times);
+/** How fast jobs that are older than the retention go, while nothing else is done. */
+async function retention(database, old) {
+  await fill(database, old, 40);
+  const startedAt = performance.now();
+  const seconds = () => (performance.now() - startedAt) / 1_000;
+  let left = old;
+  while (left > 0 && seconds() < DELETE_LIMIT_S) {
+    await pause(250);
+    const { rows } = await database.query(
+      `SELECT count(*)::int AS left FROM jobs WHERE created_at < now() - interval '35 days'`,
+    );
+    left = rows[0].left;
   }
-  return { jobs_per_second: plain, jobs_per_second_scraped: scraped, scrape_ms: quantiles(sorted(times)) };
+  return (old - left) / seconds();
 }
 
-export function measureHistory(options) {
-  return onStack({ concurrency: options.concurrency }, async (stack, database) => {
-    await throughput(stack, database, Math.min(options.jobs, 5_000));
-    const without = await round(stack, database, options);
-    await fill(database, options.history, 5);
-    const withHistory = await round(stack, database, options);
-    await fill(database, options.old, 40);
-    const startedAt = performance.now();
-    let left = options.old;
-    while (left > 0 && performance.now() - startedAt < DELETE_LIMIT_MS) {
-      await pause(250);
-      const { rows } = await database.query(
-        `SELECT count(*)::int AS left FROM jobs WHERE created_at < now() - interval '35 days'`,
-      );
-      left = rows[0].left;
+export function measureHistory({ jobs, runs, concurrency, history, old }) {
+  return onStacks({ without: { concurrency }, with: { concurrency } }, async (sides) => {
+    const rounds = { without: [], with: [] };
+    await fill(sides.with.database, history, 5);
+    // The first of each warms up: what the filling left to do is done, too.
+    for (let round = 0; round <= runs; round += 1) {
+      for (const side of turns(['without', 'with'], round)) {
+        const { stack, database } = sides[side];
+        const url = `${stack.services.find(({ name }) => name === 'metrics').url}/metrics`;
+        const plain = await throughput(stack, database, jobs);
+        const { result: scraped, times } = await scrapeDuring(url, throughput(stack, database, jobs));
+        if (round > 0) rounds[side].push({ plain, scraped, scrape_ms: times });
+      }
     }
-    const deleted_per_second = (options.old - left) / ((performance.now() - startedAt) / 1_000);
-    return {
-      jobs: options.jobs,
-      history: options.history,
-      old: options.old,
-      without,
-      with: withHistory,
-      deleted_per_second,
-    };
+    return { jobs, history, old, rounds, deleted_per_second: await retention(sides.with.database, old) };
   });
 }
 
-export function printHistory({ jobs, history, old, without, with: withHistory, deleted_per_second }) {
-  console.log(`\n${jobs} three-step jobs a run; median (min–max)`);
-  for (const [words, { jobs_per_second, jobs_per_second_scraped, scrape_ms }] of [
-    ['no history', without],
-    [`${history} finished jobs`, withHistory],
+export function printHistory({ jobs, history, old, rounds, deleted_per_second }) {
+  console.log(`\n${jobs} three-step jobs a run, runs with and without history by turns; median (min–max)`);
+  const all = [...rounds.without, ...rounds.with];
+  for (const [words, side] of [
+    ['no history', rounds.without],
+    [`${history} finished jobs`, rounds.with],
   ]) {
-    console.log(
-      `  ${words}: ${spread(jobs_per_second)} jobs/s, scraped ten times a second ${spread(jobs_per_second_scraped)}`,
-    );
-    console.log(`    a scrape takes ${quantileWords(scrape_ms)}`);
+    const figures = (name) => spread(side.map((round) => round[name]));
+    console.log(`  ${words}: ${figures('plain')} jobs/s, scraped ten times a second ${figures('scraped')}`);
+    console.log(`    a scrape takes ${quantileWords(quantiles(sorted(side.flatMap(({ scrape_ms }) => scrape_ms))))}`);
   }
-  const median = (numbers) => quantile(sorted(numbers), 0.5);
-  const ratio = median(withHistory.jobs_per_second) / median(without.jobs_per_second);
-  const scrapes = withHistory.scrape_ms.p50 / without.scrape_ms.p50;
-  console.log(`  ratio with history to without: throughput ${ratio.toFixed(2)}, scrape p50 ${scrapes.toFixed(2)}`);
+  const ratios = rounds.with.map(({ plain }, round) => plain / rounds.without[round].plain);
+  const median = (round) => quantiles(sorted(round.scrape_ms)).p50;
+  const scrapes = rounds.with.map((round, index) => median(round) / median(rounds.without[index]));
+  const scraped = all.map(({ plain, scraped: with_scrapes }) => with_scrapes / plain);
+  console.log(`  ratio with history to without: throughput ${spread(ratios, 2)}, scrape p50 ${spread(scrapes, 2)}`);
+  console.log(`  ratio scraped to not scraped: throughput ${spread(scraped, 2)}`);
   console.log(`  retention: ${old} old jobs deleted at ${deleted_per_second.toFixed(0)} a second`);
 }

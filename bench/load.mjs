@@ -45,6 +45,18 @@ export async function onStack(options, work) {
   }
 }
 
+/** Runs `work(sides)` on several stacks at once, each under its name: `{ stack, database }`. */
+export async function onStacks(options, work, sides = {}) {
+  const [[name, own] = [], ...others] = Object.entries(options);
+  if (name === undefined) return work(sides);
+  return onStack(own, (stack, database) =>
+    onStacks(Object.fromEntries(others), work, { ...sides, [name]: { stack, database } }),
+  );
+}
+
+/** The sides in the order of this round. Who goes first changes, since the machine may get slower or faster meanwhile. */
+export const turns = (sides, round) => (round % 2 === 0 ? sides : [...sides].reverse());
+
 export function post(url, body) {
   return new Promise((resolve, reject) => {
     const text = JSON.stringify(body);

@@ -1,37 +1,30 @@
-// What telemetry costs: throughput with it over throughput without, on stacks of their own, one after the other.
-import { onStack, quantile, sorted, spread, throughput } from './load.mjs';
+// What telemetry costs: throughput with it over throughput without, on two stacks that take turns.
+import { onStacks, spread, throughput, turns } from './load.mjs';
 
 const WARM_UP_JOBS = 5_000;
 
-const rateOf = ({ jobs, concurrency }, env) =>
-  onStack({ concurrency, env }, async (stack, database) => {
-    await throughput(stack, database, Math.min(jobs, WARM_UP_JOBS));
-    const rates = [await throughput(stack, database, jobs), await throughput(stack, database, jobs)];
-    return Math.max(...rates);
-  });
-
-export async function measureTelemetry(options) {
-  const pairs = [];
-  for (let pair = 1; pair <= options.pairs; pair += 1) {
-    // Which of the two goes first changes, since the machine may get slower or faster meanwhile.
-    const measured = {};
-    for (const side of pair % 2 === 0 ? ['on', 'off'] : ['off', 'on']) {
-      measured[side] = await rateOf(options, side === 'off' ? { SLUICE_INTERNAL_TELEMETRY: 'false' } : {});
+export function measureTelemetry({ jobs, concurrency, pairs: count }) {
+  const stacks = { on: { concurrency }, off: { concurrency, env: { SLUICE_INTERNAL_TELEMETRY: 'false' } } };
+  return onStacks(stacks, async (sides) => {
+    for (const { stack, database } of Object.values(sides)) await throughput(stack, database, WARM_UP_JOBS);
+    const pairs = [];
+    for (let pair = 1; pair <= count; pair += 1) {
+      const measured = {};
+      for (const side of turns(['on', 'off'], pair)) {
+        const { stack, database } = sides[side];
+        measured[side] = await throughput(stack, database, jobs);
+      }
+      pairs.push(measured);
+      console.log(`pair ${pair}: ${measured.on.toFixed(0)} jobs/s with, ${measured.off.toFixed(0)} without`);
     }
-    pairs.push(measured);
-    console.log(`pair ${pair}: ${measured.on.toFixed(0)} jobs/s with, ${measured.off.toFixed(0)} without`);
-  }
-  return { jobs: options.jobs, concurrency: options.concurrency, pairs };
+    return { jobs, concurrency, pairs };
+  });
 }
 
 export function printTelemetry({ jobs, pairs }) {
-  const ratios = pairs.map(({ on, off }) => on / off);
-  console.log(
-    `\n${jobs} three-step jobs a run, the better of 2 runs on each stack, ${pairs.length} pairs; median (min–max)`,
-  );
+  console.log(`\n${jobs} three-step jobs a run, ${pairs.length} pairs of runs; median (min–max)`);
   console.log(`  with telemetry     ${spread(pairs.map(({ on }) => on))} jobs/s`);
   console.log(`  without            ${spread(pairs.map(({ off }) => off))} jobs/s`);
-  console.log(
-    `  ratio              ${spread(ratios, 2)}, median of the ratios ${quantile(sorted(ratios), 0.5).toFixed(2)}`,
-  );
+  const ratios = pairs.map(({ on, off }) => on / off);
+  console.log(`  ratio of a pair    ${spread(ratios, 2)}`);
 }

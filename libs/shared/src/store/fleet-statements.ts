@@ -1,20 +1,15 @@
 import type { NamedStatement } from '#shared/store/database';
 import { micros } from '#shared/store/jobs/draft-statements';
+import { READ_JOB_COUNTS } from '#shared/store/usage/job-counts';
 
 /** Up to so many jobs that are at work, each of their steps is looked at. */
 export const MOST_JOBS_LOOKED_AT = 2_000;
 /** Of those who hold tokens of one pool so many are named. */
 export const MOST_HOLDERS = 100;
 
-/** What is not folded into the counts yet is added: a fold moves it in one transaction. */
 export const COUNT_JOBS: NamedStatement = {
   name: 'fleet_job_counts',
-  text: `
-SELECT status, sum(jobs)::float8 AS jobs FROM (
-  SELECT status, entered - departed AS jobs FROM job_counts
-  UNION ALL SELECT became, jobs FROM job_changes WHERE became IS NOT NULL
-  UNION ALL SELECT was, -jobs FROM job_changes WHERE was IS NOT NULL
-) counted GROUP BY status`,
+  text: `SELECT status, sum(current) AS jobs FROM (${READ_JOB_COUNTS}) counted GROUP BY status`,
 };
 
 export const READ_POOLS: NamedStatement = { name: 'fleet_pools', text: 'SELECT name, used, max FROM pools' };

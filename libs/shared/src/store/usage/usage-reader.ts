@@ -3,6 +3,7 @@ import type { JobStatus } from '#shared/domain/status';
 import type { Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
 import { Sketch } from '#shared/domain/usage/sketch';
 import { Paced, type PacedOptions } from '#shared/runtime/paced';
+import { READ_JOB_COUNTS } from '#shared/store/usage/job-counts';
 import {
   FOLDED,
   mergeRollups,
@@ -18,14 +19,6 @@ const WINDOW_MINUTES = 60;
 const READ_ROLLUPS = `
 SELECT ${ROLLUP_COLUMNS}, minute > date_trunc('minute', now()) - ${WINDOW_MINUTES} * interval '1 minute' AS recent
 FROM rollups`;
-
-/** What is folded, and what is not yet: in one statement, so that nothing is seen twice or not at all. */
-const READ_JOB_COUNTS = `
-SELECT pipeline, status, sum(entered)::float8 AS entered, sum(entered - departed)::float8 AS current
-FROM (SELECT pipeline, status, entered, departed FROM job_counts
-      UNION ALL SELECT pipeline, became, jobs, 0 FROM job_changes WHERE became IS NOT NULL
-      UNION ALL SELECT pipeline, was, 0, jobs FROM job_changes WHERE was IS NOT NULL) counted
-GROUP BY pipeline, status`;
 
 /** Most dead letters that are counted. */
 export const MOST_DEAD_LETTERS = 100_000;
