@@ -34,7 +34,8 @@ module.exports = {
     forbidden(
       'no-dev-packages-in-the-product',
       'The product runs without its development packages.',
-      { path: '^(apps|libs)/', pathNot: SPEC },
+      // The dashboard is built before it runs.
+      { path: '^(apps|libs)/', pathNot: [SPEC, '^apps/dashboard/'] },
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
     forbidden(
@@ -110,6 +111,18 @@ module.exports = {
       'The metrics service reads: jobs are written by those who own the turn.',
       { path: '^apps/metrics/' },
       { path: '^libs/shared/src/store/jobs/' },
+    ),
+    forbidden(
+      'dashboard-is-a-client',
+      'A browser runs it: of the services it knows the shapes of answers, and pure rules.',
+      { path: '^apps/dashboard/', pathNot: SPEC },
+      { path: '^libs/shared/src/', pathNot: [FOLDER('domain'), FOLDER('contracts')] },
+    ),
+    forbidden(
+      'dashboard-takes-types-of-contracts',
+      'Schemas would bring their library to the browser.',
+      { path: '^apps/dashboard/', pathNot: SPEC },
+      { path: FOLDER('contracts'), dependencyTypesNot: ['type-only'] },
     ),
     forbidden(
       'cli-is-a-client',

@@ -1,4 +1,5 @@
 import { defineConfig, globalIgnores } from 'eslint/config';
+import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 const restrict = (selector, message) => ({ selector, message });
@@ -96,7 +97,7 @@ export default defineConfig([
   },
   { files: ['**/*.cjs', 'bin/*.js'], languageOptions: { sourceType: 'commonjs', globals: COMMONJS_GLOBALS } },
   {
-    files: ['apps/**/*.ts', 'libs/**/*.ts', 'test/**/*.ts'],
+    files: ['apps/**/*.{ts,tsx}', 'libs/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { project: './tsconfig.json', tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -131,10 +132,18 @@ export default defineConfig([
       'no-restricted-syntax': ['error', NAMES, HTTP_EXCEPTION],
     },
   },
+  {
+    files: ['apps/dashboard/**/*.{ts,tsx}'],
+    plugins: { 'react-hooks': reactHooks },
+    languageOptions: {
+      parserOptions: { project: './apps/dashboard/tsconfig.json', tsconfigRootDir: import.meta.dirname },
+    },
+    rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' },
+  },
   { files: ['apps/gateway/**/*.ts'], rules: { 'no-restricted-syntax': ['error', NAMES] } },
   { files: ['libs/shared/src/store/migrations/*.ts'], rules: { 'max-lines': 'off' } },
   {
-    files: ['apps/**/*.ts', 'libs/**/*.ts'],
+    files: ['apps/**/*.{ts,tsx}', 'libs/**/*.ts'],
     ignores: ['**/*.spec.ts', 'libs/shared/src/store/migrations/*.ts'],
     rules: {
       'max-lines-per-function': ['error', { max: 80, skipComments: true }],

@@ -1,4 +1,4 @@
-// Compiles apps and libs into dist. Several builds may run at once in one clone: one works, the others wait for it, and
+// Compiles apps and libs into dist; the dashboard, which browsers run, is another build (dashboard.mjs). Several builds may run at once in one clone: one works, the others wait for it, and
 // a file is replaced whole and only when it changed, so that programs that start meanwhile never read half a file.
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCE_FOLDERS = ['apps', 'libs'];
 const DIST = join(root, 'dist');
+/** Made and kept by dashboard.mjs. */
+const DASHBOARD = { source: join('apps', 'dashboard'), output: join(DIST, 'dashboard') };
 const STAMP = join(DIST, '.stamp');
 const LOCK = join(root, '.sluice', 'build.lock');
 const LOCK_LIMIT_MS = 120_000;
@@ -45,7 +47,8 @@ async function findSources() {
     for (const entry of entries) {
       const path = relative(root, join(entry.parentPath ?? entry.path, entry.name));
       const isCode = /\.ts$/.test(path) && !/\.(spec|d)\.ts$/.test(path);
-      if (entry.isFile() && (isCode || path.endsWith('.json')) && !path.includes('node_modules')) found.push(path);
+      if (path.startsWith(`${DASHBOARD.source}/`) || path.includes('node_modules')) continue;
+      if (entry.isFile() && (isCode || path.endsWith('.json'))) found.push(path);
     }
   }
   return found.sort();
@@ -92,11 +95,13 @@ async function replace(path, content) {
 async function removeOthers(wanted) {
   for (const entry of await readdir(DIST, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath ?? entry.path, entry.name);
-    if (entry.isFile() && !wanted.has(path)) await rm(path, { force: true });
+    if (path.startsWith(`${DASHBOARD.output}/`) || !entry.isFile() || wanted.has(path)) continue;
+    await rm(path, { force: true });
   }
 }
 
-async function lock() {
+/** @returns what lets the next builder in */
+export async function lock() {
   await mkdir(dirname(LOCK), { recursive: true });
   const giveUpAt = Date.now() + LOCK_LIMIT_MS;
   for (;;) {
@@ -135,7 +140,9 @@ if (process.argv[1] && fileURLToPath(import.meta.url) === realpathSync(process.a
   const ifNeeded = process.argv.includes('--if-needed');
   try {
     const built = await build({ ifNeeded });
-    if (built) console.log(`built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+    const { buildDashboard } = await import('./dashboard.mjs');
+    const drawn = process.argv.includes('--dashboard') && (await buildDashboard({ ifNeeded }));
+    if (built || drawn) console.log(`built in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   } catch (error) {
     console.error(
       existsSync(join(root, 'node_modules')) ? error.message : 'dependencies are missing: run "npm ci" first',

@@ -5,7 +5,8 @@ import { describeFault, PipelineConfigError } from '#shared/runtime/pipeline-fil
 import type { CliContext } from '../cli-context';
 import { EXIT } from '../exit-codes';
 import { PIPELINES } from '../output/other-views';
-import { counted, oneLine } from '../output/words';
+import { counted } from '#shared/domain/words';
+import { oneLine } from '../output/words';
 import type { Session } from '../session';
 
 const EXAMPLES = `

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { CliContext } from '../cli-context';
-import { counted } from '../output/words';
+import { counted } from '#shared/domain/words';
 import type { Session } from '../session';
 import { deleteEach } from './delete-each';
 

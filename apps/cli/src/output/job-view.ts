@@ -3,7 +3,8 @@ import { colouredStatus } from './colours';
 import type { View } from './printer';
 import { namesOf, startOf } from './start-words';
 import type { Column } from './table';
-import { counted, duration, figure, localTime, oneLine, percent, retries, until } from './words';
+import { counted, duration, figure, localTime, percent, retries, until } from '#shared/domain/words';
+import { oneLine } from './words';
 
 /** Jobs, one a line; a single one with its steps. @param now milliseconds since 1970 */
 export function jobsView(now: number): View<JobView> {

@@ -3,7 +3,8 @@ import type { AttemptView } from '#shared/contracts/job';
 import type { SearchHit } from '../rest-answers';
 import type { Colours } from './colours';
 import type { View } from './printer';
-import { duration, figure, localTime, oneLine } from './words';
+import { duration, figure, localTime } from '#shared/domain/words';
+import { oneLine } from './words';
 
 export const ATTEMPTS: View<AttemptView> = {
   id: ({ step, number }) => `${oneLine(step)}#${number}`,

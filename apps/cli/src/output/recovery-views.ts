@@ -2,7 +2,8 @@ import type { DeadLetterGroup, DeadLetterView, RedriveResult } from '#shared/con
 import type { LogLine } from '../rest-answers';
 import type { Colours } from './colours';
 import type { View } from './printer';
-import { localTime, oneLine } from './words';
+import { localTime } from '#shared/domain/words';
+import { oneLine } from './words';
 
 export const LOG_LINES: View<LogLine> = {
   id: ({ step, attempt }) => `${oneLine(step)}#${attempt}`,

@@ -1,7 +1,8 @@
 import type { ResourceStatus } from '#shared/contracts/resource-status';
 import type { Colours } from './colours';
 import type { Column } from './table';
-import { duration, longDuration, oneLine } from './words';
+import { duration, longDuration } from '#shared/domain/words';
+import { oneLine } from './words';
 
 type Metrics = ResourceStatus['metrics'];
 type Pool = ResourceStatus['limits'][string];

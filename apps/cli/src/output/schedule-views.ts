@@ -1,7 +1,8 @@
 import type { ScheduleView } from '#shared/contracts/schedule';
 import { colouredStatus } from './colours';
 import type { View } from './printer';
-import { counted, localTime, oneLine, until } from './words';
+import { counted, localTime, until } from '#shared/domain/words';
+import { oneLine } from './words';
 
 type LastJob = ScheduleView['last_jobs'][number];
 

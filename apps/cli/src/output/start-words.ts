@@ -1,5 +1,6 @@
 import type { JobView } from '#shared/contracts/job';
-import { counted, localTime, longDuration, oneLine } from './words';
+import { counted, localTime, longDuration } from '#shared/domain/words';
+import { oneLine } from './words';
 
 /** What is known of a job that is held. */
 export type HeldJob = Pick<JobView, 'status' | 'eta' | 'depends_on' | 'on_dependency_failure'>;

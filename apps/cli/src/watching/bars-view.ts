@@ -4,7 +4,8 @@ import type { StepStatus } from '#shared/domain/status';
 import type { CliIo } from '../cli-io';
 import { colouredStatus, coloursFor, type Colours } from '../output/colours';
 import { type HeldJob, startWords } from '../output/start-words';
-import { countdown, oneLine, percent, retries } from '../output/words';
+import { countdown, percent, retries } from '#shared/domain/words';
+import { oneLine } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
 

@@ -1,7 +1,8 @@
 import type { JobView, StepView } from '#shared/contracts/job';
 import { colouredStatus, type Colours } from '../output/colours';
 import { startOf, startWords } from '../output/start-words';
-import { clockTime, oneLine, percent, retries, until } from '../output/words';
+import { clockTime, percent, retries, until } from '#shared/domain/words';
+import { oneLine } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
 

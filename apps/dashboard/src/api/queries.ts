@@ -1,0 +1,88 @@
+import {
+  keepPreviousData,
+  QueryClient,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from '@tanstack/react-query';
+import type { DeadLetterGroups, DeadLetterPage } from '#shared/contracts/dead-letter';
+import type { PipelineList, WorkerList } from '#shared/contracts/fleet';
+import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
+import type { ResourceStatus } from '#shared/contracts/resource-status';
+import type { SchedulePage, ScheduleView } from '#shared/contracts/schedule';
+import { address, call, CallError, type Parameters } from './client';
+
+const SECOND = 1_000;
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      networkMode: 'always',
+      retry: (failures, error) => failures < 1 && error instanceof CallError && error.status >= 500,
+      refetchOnWindowFocus: true,
+    },
+    mutations: { networkMode: 'always' },
+  },
+});
+
+/** Reads an address again and again. `everyMs` 0: once, and when something here changes it. */
+export function useRead<T>(path: string, parameters: Parameters = {}, everyMs = 5 * SECOND, enabled = true) {
+  const where = address(path, parameters);
+  return useQuery({
+    queryKey: [path, where],
+    queryFn: ({ signal }) => call<T>(where, { signal }),
+    refetchInterval: everyMs === 0 ? false : everyMs,
+    placeholderData: keepPreviousData,
+    enabled,
+  });
+}
+
+/** Reads a list page by page. */
+export function usePages<T extends { readonly next_cursor: string | null }>(
+  path: string,
+  parameters: Parameters,
+  everyMs = 0,
+) {
+  return useInfiniteQuery({
+    queryKey: [path, 'pages', address(path, parameters)],
+    queryFn: ({ pageParam, signal }) =>
+      call<T>(address(path, { ...parameters, cursor: pageParam ?? undefined }), { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+    refetchInterval: everyMs === 0 ? false : everyMs,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** What the fleet does now and did in the last hour. */
+export const useResourceStatus = () => useRead<ResourceStatus>('/v1/ingest/resource_status', {}, 2 * SECOND);
+export const useJobPages = (filter: Parameters) => usePages<JobPage>('/v1/ingest', filter);
+export const useJob = (id: string) => useRead<JobView>(`/v1/ingest/${encodeURIComponent(id)}`, {}, 15 * SECOND);
+export const useAttempts = (id: string) =>
+  useRead<{ items: AttemptView[] }>(`/v1/ingest/${encodeURIComponent(id)}/attempts`, {}, 15 * SECOND);
+export const useSchedules = () => usePages<SchedulePage>('/v1/schedules', {}, 10 * SECOND);
+export const useSchedule = (id: string) => useRead<ScheduleView>(`/v1/schedules/${encodeURIComponent(id)}`);
+export const useDeadLetterGroups = () =>
+  useRead<DeadLetterGroups>('/v1/dead_letters', { group_by: 'fingerprint', limit: 200 });
+export const useDeadLetters = (filter: Parameters) => usePages<DeadLetterPage>('/v1/dead_letters', filter);
+export const usePipelines = () => useRead<PipelineList>('/v1/pipelines', {}, 60 * SECOND);
+export const useWorkers = () => useRead<WorkerList>('/v1/workers');
+
+interface Change {
+  readonly path: string;
+  readonly method?: 'POST' | 'PATCH' | 'DELETE';
+  readonly body?: unknown;
+}
+
+/** Changes something; whatever is shown is then read again. */
+export function useChange<T>() {
+  const client = useQueryClient();
+  return useMutation<T, Error, Change>({
+    mutationFn: ({ path, method = 'POST', body }) => call<T>(path, { method, body }),
+    onSettled: () => client.invalidateQueries(),
+  });
+}
+
+export const jobPath = (id: string, action = ''): string =>
+  `/v1/ingest/${encodeURIComponent(id)}${action === '' ? '' : `/${action}`}`;

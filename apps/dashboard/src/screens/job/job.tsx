@@ -1,0 +1,5 @@
+import type { ReactNode } from 'react';
+
+export function Job({ id }: { readonly id: string }): ReactNode {
+  return <h1>{id}</h1>;
+}

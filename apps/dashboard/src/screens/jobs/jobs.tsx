@@ -1,0 +1,5 @@
+import type { ReactNode } from 'react';
+
+export function Jobs(): ReactNode {
+  return <h1>Jobs</h1>;
+}

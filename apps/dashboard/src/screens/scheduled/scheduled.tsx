@@ -1,0 +1,5 @@
+import type { ReactNode } from 'react';
+
+export function Scheduled(): ReactNode {
+  return <h1>Scheduled</h1>;
+}

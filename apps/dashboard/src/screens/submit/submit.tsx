@@ -1,0 +1,5 @@
+import type { ReactNode } from 'react';
+
+export function Submit(): ReactNode {
+  return <h1>Submit</h1>;
+}
