@@ -2,11 +2,11 @@
 // a file is replaced whole and only when it changed, so that programs that start meanwhile never read half a file.
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { lock } from './build-lock.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const SOURCE_FOLDERS = ['apps', 'libs'];
@@ -14,8 +14,6 @@ const DIST = join(root, 'dist');
 /** Made and kept by dashboard.mjs. */
 const DASHBOARD = { source: join('apps', 'dashboard'), output: join(DIST, 'dashboard') };
 const STAMP = join(DIST, '.stamp');
-const LOCK = join(root, '.sluice', 'build.lock');
-const LOCK_LIMIT_MS = 120_000;
 
 /**
  * Builds what changed.
@@ -97,41 +95,6 @@ async function removeOthers(wanted) {
     const path = join(entry.parentPath ?? entry.path, entry.name);
     if (path.startsWith(`${DASHBOARD.output}/`) || !entry.isFile() || wanted.has(path)) continue;
     await rm(path, { force: true });
-  }
-}
-
-/** @returns what lets the next builder in */
-export async function lock() {
-  await mkdir(dirname(LOCK), { recursive: true });
-  const giveUpAt = Date.now() + LOCK_LIMIT_MS;
-  for (;;) {
-    try {
-      await writeFile(LOCK, String(process.pid), { flag: 'wx' });
-      return () => rm(LOCK, { force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    if (await isStale()) await rm(LOCK, { force: true });
-    else if (Date.now() > giveUpAt) throw new Error(`another build holds ${LOCK}`);
-    else await pause(50);
-  }
-}
-
-async function isStale() {
-  const pid = Number(await readFile(LOCK, 'utf8').catch(() => ''));
-  if (!pid) {
-    // Just made and not yet written, or left by a crash between the two.
-    const age = await stat(LOCK).then(
-      (stats) => Date.now() - stats.mtimeMs,
-      () => 0,
-    );
-    return age > 5_000;
-  }
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return error.code === 'ESRCH';
   }
 }
 
