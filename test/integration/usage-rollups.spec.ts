@@ -6,6 +6,7 @@ import { RollupFold } from '#shared/store/usage/rollup-fold';
 import { TelemetryWrites } from '#shared/store/usage/telemetry-writes';
 import { UsageReader } from '#shared/store/usage/usage-reader';
 import { CHAIN, pipelineOf, stepNamed } from '../support/drafts';
+import { until } from '../support/poll';
 import { type Random, randomOf } from '../support/random';
 import { type CoreStage, openStage } from './core-stage';
 import {
@@ -248,6 +249,60 @@ it('do not believe a sender whose minutes have not been yet', async () => {
   await expect(writes[0]?.add([batchOf([attempt])])).resolves.toEqual({ added: 1, repeated: 0 });
   expect(await total()).toEqual({});
 });
+
+it('drop what is said of steps that no pipeline has', async () => {
+  const random = randomOf(8);
+  const attempts = await attemptsOf(random, 20, MINUTE);
+  await storeAttempts(stage, attempts);
+  const batch = batchOf(attempts);
+  const [any] = batch.steps;
+  if (!any) throw new Error('nothing is said');
+  const ghosts = [
+    { ...any, pipeline: 'ghost' },
+    { ...any, step: 'ghost' },
+  ];
+  await writes[0]?.add([{ ...batch, steps: [...ghosts, ...batch.steps, ...ghosts] }]);
+  expect(await total()).toEqual(await recount(stage));
+});
+
+it(
+  'let go of what was made up of a minute that had been compared',
+  async () => {
+    const random = randomOf(9);
+    const attempts = await attemptsOf(random, 60, 20 * MINUTE);
+    await storeAttempts(stage, attempts);
+    await writes[0]?.add([batchOf(attempts)]);
+    await compareAll();
+    expect(await stage.server.query(`SELECT FROM rollup_minutes WHERE state = 'counted'`)).toEqual([]);
+    await writes[0]?.add([batchOf(await attemptsOf(random, 30, 20 * MINUTE))]);
+    expect(await total()).not.toEqual(await recount(stage));
+    await compareAll();
+    expect(await total()).toEqual(await recount(stage));
+  },
+  LIMIT_MS,
+);
+
+it(
+  'find, five minutes later, what was committed after its minute had been compared and never sent',
+  async () => {
+    const random = randomOf(10);
+    const [pipeline] = pipelines as [StoredPipeline];
+    const jobId = await stage.put(pipeline);
+    await compareAll();
+    // Of the minute that the mark passes by for the second time when it passes the next one.
+    const lateMs = minuteOf(Date.now()) - 6 * MINUTE;
+    await storeAttempts(stage, [randomAttempt(random, pipeline, jobId, 0, lateMs + 30_000)]);
+    await compareAll();
+    expect(await total()).toEqual({});
+    await stage.server.query(
+      `UPDATE rollup_marks SET at = date_trunc('minute', now()) - interval '1 minute' WHERE name = 'compared'`,
+    );
+    await compareAll();
+    await until(async () => expect(await total()).toEqual(await recount(stage)) === undefined);
+    expect(await total()).not.toEqual({});
+  },
+  LIMIT_MS,
+);
 
 it('forget batches that the stream has forgotten too', async () => {
   await stage.server.query(

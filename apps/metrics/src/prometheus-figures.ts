@@ -3,6 +3,7 @@ import { JOB_STATUSES, OUTCOMES } from '#shared/domain/status';
 import type { Sketch } from '#shared/domain/usage/sketch';
 import type { FleetState, Usage } from '#shared/domain/usage/usage-figures';
 import { Paced } from '#shared/runtime/paced';
+import { within } from '#shared/runtime/within';
 import { type JobCount, MOST_DEAD_LETTERS } from '#shared/store/usage/usage-reader';
 import { histogramSeries, type Series, StoredHistogram } from './stored-histogram';
 
@@ -170,8 +171,12 @@ const pick = <Key extends string>(from: Readonly<Record<Key, string>>, ...keys: 
 
 type Read = () => Promise<readonly Value[]>;
 
+/** All are read at once, and a scrape may take ten seconds: what is known of this process has to come in any case. */
+const READ_LIMIT_MS = 3_000;
+
 /** Nothing when it cannot be read: Prometheus knows what is not there from what is 0. */
-const orNothing = <T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> => read().catch(() => []);
+const orNothing = async <T>(read: () => Promise<readonly T[]>): Promise<readonly T[]> =>
+  (await within(read, READ_LIMIT_MS)) ?? [];
 
 /** The last one offered under a name is asked: a process may hold several services, one after another. */
 function offerCounter(name: string, help: string, labelNames: string[], read: Read): void {

@@ -64,12 +64,12 @@ describe('resources', () => {
     const lines = cells(out);
     expect(lines).toEqual(
       expect.arrayContaining([
-        ['repository', 'filesystem', '12', '2', '1', '1.5s', '1.0s', '3.0s', '2m 05s', '50.0 %', '80.0 MB'],
+        ['repository', 'filesystem', '12', '2', '1', '1.5s', '1.0s', '3.0s', '2m 05s', '50.0 %', '90.0 MB'],
         ['default', '5', '3', '1', '1m 15s'],
         ['heavy', '?', '0', '0', '-'],
         ['llm', '1/4', `a of ${JOB_ID}, b of ${JOB_ID} and 1 more`],
         ['repository/filesystem', '2/2', '-'],
-        ['host-1', 'gone', '0/50', '-', '80.0 MB'],
+        ['host-1', 'gone', '0/50', '-', '-', expect.stringContaining('2030-01-31')],
         ['running', '3'],
         ['completed', '17'],
       ]),

@@ -9,9 +9,10 @@ const EXAMPLES = `
 Examples:
   $ sluice resources
   $ sluice resources -o json | jq .metrics.steps
-  $ watch -n 2 sluice resources
+  $ watch -n 2 npx sluice resources
 
-Figures are of attempts and jobs that ended in the last hour. CPU and memory are of the worker's process, which several
+Figures are of attempts and jobs that ended in the last hour: times, the average CPU, the most memory of an attempt (all
+of them: -o json). CPU and memory are of the worker's process, which several
 steps may share, or of the step's own where it has one (command, isolation: process).`;
 
 const STALE =

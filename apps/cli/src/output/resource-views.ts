@@ -1,7 +1,7 @@
 import type { ResourceStatus } from '#shared/contracts/resource-status';
 import type { Colours } from './colours';
 import type { Column } from './table';
-import { duration, longDuration } from '#shared/domain/words';
+import { duration, localTime, longDuration } from '#shared/domain/words';
 import { oneLine } from './words';
 
 type Metrics = ResourceStatus['metrics'];
@@ -30,8 +30,8 @@ const STEPS: readonly Column<StepLine>[] = [
   { title: 'P50', align: 'right', cell: ({ figures }) => seconds(figures.duration_seconds.p50) },
   { title: 'P95', align: 'right', cell: ({ figures }) => seconds(figures.duration_seconds.p95) },
   { title: 'MAX', align: 'right', cell: ({ figures }) => seconds(figures.duration_seconds.max) },
-  { title: 'CPU', align: 'right', cell: ({ figures }) => figure(figures.cpu_percent.avg, ' %') },
-  { title: 'MEMORY', align: 'right', cell: ({ figures }) => figure(figures.memory_mb.avg, ' MB') },
+  { title: 'AVG CPU', align: 'right', cell: ({ figures }) => figure(figures.cpu_percent.avg, ' %') },
+  { title: 'MAX MEMORY', align: 'right', cell: ({ figures }) => figure(figures.memory_mb.max, ' MB') },
 ];
 
 const alarming = (count: number, colours: Colours): string => (count > 0 ? colours.red(String(count)) : '0');
@@ -69,9 +69,13 @@ const WORKERS: readonly Column<ResourceStatus['workers'][number]>[] = [
     cell: ({ status }, colours) => (status === 'alive' ? colours.green(status) : colours.red(status)),
   },
   { title: 'RUNNING', align: 'right', cell: ({ running, capacity }) => `${running}/${capacity}` },
-  { title: 'CPU', align: 'right', cell: ({ cpu_percent }) => figure(cpu_percent, ' %') },
-  { title: 'MEMORY', align: 'right', cell: ({ memory_mb }) => figure(memory_mb, ' MB') },
+  { title: 'CPU', align: 'right', cell: ({ status, cpu_percent }) => figure(ofAlive(status, cpu_percent), ' %') },
+  { title: 'MEMORY', align: 'right', cell: ({ status, memory_mb }) => figure(ofAlive(status, memory_mb), ' MB') },
+  { title: 'LAST SEEN', cell: ({ last_seen }) => localTime(last_seen) },
 ];
+
+/** One that has gone uses nothing that anybody knows of. */
+const ofAlive = (status: 'alive' | 'gone', value: number | null): number | null => (status === 'alive' ? value : null);
 
 const JOBS: readonly Column<Named<number>>[] = [
   { title: 'JOBS', cell: ({ name }) => name },

@@ -1,7 +1,7 @@
 import type { JobView, StepView } from '#shared/contracts/job';
 import { colouredStatus, type Colours } from '../output/colours';
 import { startOf, startWords } from '../output/start-words';
-import { clockTime, percent, retries, until } from '#shared/domain/words';
+import { clockTime, duration, figure, percent, retries, until } from '#shared/domain/words';
 import { oneLine } from '../output/words';
 import type { JobEvent } from './job-socket';
 import type { JobUpdate } from './job-stream';
@@ -43,11 +43,19 @@ function describeEvent(event: JobEvent, colours: Colours, now: number): string {
   if (event.event === 'step.started' && (event.attempt ?? 1) > 1) parts.push(`attempt ${event.attempt}`);
   if (event.event === 'step.retrying') parts.push(retryWords(event, now));
   if (event.event === 'job.scheduled' && event.eta !== undefined) parts.push(`starts ${startOf(event.eta, now)}`);
+  parts.push(...figureWords(event));
   const { last_error: fault, message } = event;
   if (fault) parts.push(colours.red(oneLine(`${fault.kind}: ${fault.message}`)));
   else if (message) parts.push(colours.dim(oneLine(message)));
   return parts.join('  ').trimEnd();
 }
+
+/** What the attempt that ended took and used. */
+const figureWords = ({ duration_ms, cpu_percent, memory_mb }: JobEvent): string[] => [
+  ...(duration_ms === undefined ? [] : [`in ${duration(duration_ms)}`]),
+  ...(cpu_percent === undefined ? [] : [`CPU ${figure(cpu_percent, ' %')}`]),
+  ...(memory_mb === undefined ? [] : [figure(memory_mb, ' MB')]),
+];
 
 const retryWords = (event: JobEvent, now: number): string =>
   `retry ${event.retry_count ?? '?'} ${until(event.next_retry_at ?? null, now)}`;

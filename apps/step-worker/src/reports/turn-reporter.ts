@@ -77,7 +77,12 @@ export class TurnReporter {
     const step = draft.step(idx).name;
     const at = this.clock.iso();
     const common = { at, step, attempt: row.attempts, retry_count: row.retryCount };
-    const figures = { cpu_percent: row.cpuPercent ?? undefined, memory_mb: row.memoryMb ?? undefined };
+    const { durationMs, cpuPercent, memoryMb } = row;
+    const figures = {
+      duration_ms: durationMs ?? undefined,
+      cpu_percent: cpuPercent ?? undefined,
+      memory_mb: memoryMb ?? undefined,
+    };
     const last_error = row.lastError ?? undefined;
     if (row.status === 'completed') {
       return [{ event: 'step.completed', status: 'completed', progress: 100, ...common, ...figures }];
@@ -104,8 +109,8 @@ export class TurnReporter {
   }
 
   private completed(step: string, ended: FastStep & { kind: 'completed' }, at: string): LiveEvent {
-    const { cpuPercent, memoryMb } = ended;
-    const figures = { cpu_percent: cpuPercent, memory_mb: memoryMb };
+    const { durationMs, cpuPercent, memoryMb } = ended;
+    const figures = { duration_ms: durationMs, cpu_percent: cpuPercent, memory_mb: memoryMb };
     return {
       event: 'step.completed',
       at,

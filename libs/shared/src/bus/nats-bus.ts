@@ -233,10 +233,19 @@ export class NatsBus {
   }
 }
 
+/** By its name, health knows it for what it is. */
+class NatsTimeout extends Error {
+  override readonly name = 'TimeoutError';
+
+  constructor(limitMs: number) {
+    super(`no answer from NATS within ${limitMs} ms`);
+  }
+}
+
 async function withinLimit<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer from NATS within ${timeoutMs} ms`)), timeoutMs);
+    timer = setTimeout(() => reject(new NatsTimeout(timeoutMs)), timeoutMs);
   });
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
 }

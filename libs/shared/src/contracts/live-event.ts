@@ -36,6 +36,7 @@ export const liveEvent = z.object({
   next_retry_at: z.string().optional(),
   next_delay_ms: z.number().optional(),
   message: z.string().optional(),
+  duration_ms: z.number().optional().describe('of the attempt that ended'),
   cpu_percent: z.number().optional(),
   memory_mb: z.number().optional(),
   eta: z.string().optional(),

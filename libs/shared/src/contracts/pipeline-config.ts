@@ -13,7 +13,8 @@ const configName = z
 
 const queueName = z
   .string()
-  .regex(/^[a-z0-9_-]{1,64}$/, 'a queue name of lower-case letters, digits, _ and - (at most 64 characters)');
+  .regex(/^[a-z0-9_-]{1,64}$/, 'a queue name of lower-case letters, digits, _ and - (at most 64 characters)')
+  .refine((name) => !(name in Object.prototype), 'a name that JavaScript does not reserve');
 
 /** A timer of Node holds 24.8 days; a longer attempt would time out at once. */
 const MAX_TIMEOUT_MS = 24 * 86_400_000;

@@ -11,10 +11,17 @@ const LOOK_MS = 1_000;
 /** Minutes that are compared at once, after an outage. */
 const SPAN_MS = 10 * MINUTE_MS;
 const STALE_AT_ONCE = 10;
+/** A minute is compared once more: a commit may have been slow, and its telemetry lost with the worker. */
+const AGAIN_MS = 5 * MINUTE_MS;
 
 const STALE = `
 SELECT extract(epoch FROM minute)::float8 * 1000 AS minute_ms FROM rollup_minutes WHERE stale ORDER BY minute LIMIT $1`;
 const NOT_STALE = 'UPDATE rollup_minutes SET stale = false WHERE minute = $1';
+/** By the way, minutes in which nothing was said to happen: something may have. */
+const COMPARE_AGAIN = `
+INSERT INTO rollup_minutes (minute, stale)
+SELECT minute, true FROM generate_series($1::timestamptz, $2::timestamptz - interval '1 minute', interval '1 minute') AS minute
+ON CONFLICT (minute) DO UPDATE SET stale = true`;
 const FED = `
 SELECT extract(epoch FROM minute)::float8 * 1000 AS minute_ms, attempts::float8 FROM rollup_minutes
 WHERE minute >= $1 AND minute < $2`;
@@ -55,11 +62,19 @@ export class RollupCompare {
     if (wrongMs !== null) await countAnew(client, wrongMs);
     const comparedMs = wrongMs === null ? toMs : wrongMs + MINUTE_MS;
     await moveMark(client, 'compared', comparedMs);
+    await compareAgain(client, marks, comparedMs);
     return comparedMs < upToMs;
   }
 }
 
-/** Minutes that more was sent of after they had been counted: mostly what was counted then. At most one is counted anew. */
+/** Has the minutes that the mark passed a while ago compared once more. */
+async function compareAgain(client: PoolClient, marks: RollupMarks, comparedMs: number): Promise<void> {
+  const toMs = comparedMs - AGAIN_MS;
+  const fromMs = Math.max(marks.foldedMs, marks.comparedMs - AGAIN_MS, toMs - SPAN_MS);
+  if (fromMs < toMs) await client.query(COMPARE_AGAIN, [timeOf(fromMs), timeOf(toMs)]);
+}
+
+/** Minutes of which more was sent after they had been compared, or that are compared again. At most one is counted anew. */
 async function compareStale(client: PoolClient): Promise<void> {
   for (const minuteMs of await readStale(client)) {
     if (await makeRight(client, minuteMs)) return;

@@ -4,6 +4,7 @@ import type { TelemetryBatch } from '#shared/contracts/telemetry';
 import { Sketch } from '#shared/domain/usage/sketch';
 import { StepUsage } from '#shared/domain/usage/step-usage';
 import { storableText } from '#shared/domain/json';
+import { KnownSteps } from '#shared/store/usage/known-steps';
 import { underRollupLock } from '#shared/store/usage/rollup-lock';
 import { minuteOf, readMarks, type RollupMarks } from '#shared/store/usage/rollup-marks';
 import { addRollups, MINUTE_MS, type Rollup, timeOf } from '#shared/store/usage/rollup-rows';
@@ -30,9 +31,12 @@ const COUNTED = `
 UPDATE rollup_minutes SET stale = true WHERE minute = ANY ($1::timestamptz[]) AND state = 'counted'
 RETURNING extract(epoch FROM minute)::float8 * 1000 AS minute_ms`;
 
+/** What comes after its minute was compared has it compared again. */
 const FEED_MINUTES = `
-INSERT INTO rollup_minutes (minute, attempts) SELECT * FROM unnest($1::timestamptz[], $2::bigint[])
-ON CONFLICT (minute) DO UPDATE SET attempts = rollup_minutes.attempts + excluded.attempts`;
+INSERT INTO rollup_minutes (minute, attempts, stale)
+SELECT minute, attempts, minute < $3 FROM unnest($1::timestamptz[], $2::bigint[]) AS sent (minute, attempts)
+ON CONFLICT (minute) DO UPDATE SET attempts = rollup_minutes.attempts + excluded.attempts,
+                                   stale = rollup_minutes.stale OR excluded.stale`;
 
 const FORGET = `
 DELETE FROM telemetry_batches WHERE id = ANY (ARRAY(
@@ -40,12 +44,15 @@ DELETE FROM telemetry_batches WHERE id = ANY (ARRAY(
 
 /** Adds what services have counted to the roll-ups. */
 export class TelemetryWrites {
+  private readonly known = new KnownSteps();
+
   constructor(private readonly database: DataSource) {}
 
   /**
    * Adds all of it or nothing; once it resolves, it may come again without harm. Of a minute that was counted from the
    * attempts nothing is added: it may hold them already, and is counted again. Of one that was folded neither: by then
-   * what Postgres has of it was counted, and what comes so late was late for the stream, not for Postgres.
+   * what Postgres has of it was counted, and what comes so late was late for the stream, not for Postgres. What is said of
+   * steps that no pipeline has is dropped.
    */
   async add(batches: readonly TelemetryBatch[]): Promise<TelemetryAdded> {
     if (batches.length === 0) return { added: 0, repeated: 0 };
@@ -53,7 +60,8 @@ export class TelemetryWrites {
       const fresh = await freshOf(client, batches);
       if (fresh.length > 0) {
         const marks = await readMarks(client);
-        await addSteps(client, fresh, marks);
+        const said = fresh.flatMap((batch) => batch.steps.map(stepRollupOf));
+        await addSteps(client, await this.known.only(client, said), marks);
         await addLateness(client, fresh, marks);
       }
       return { added: fresh.length, repeated: batches.length - fresh.length };
@@ -78,10 +86,8 @@ async function freshOf(client: PoolClient, batches: readonly TelemetryBatch[]): 
   return rows.flatMap(({ id }) => byId.get(id) ?? []);
 }
 
-async function addSteps(client: PoolClient, batches: readonly TelemetryBatch[], marks: RollupMarks): Promise<void> {
-  const steps = batches
-    .flatMap((batch) => batch.steps.map(stepRollupOf))
-    .filter(({ minuteMs }) => minuteMs >= marks.foldedMs && minuteMs < marks.nowMs + AHEAD_MS);
+async function addSteps(client: PoolClient, said: readonly StepRollup[], marks: RollupMarks): Promise<void> {
+  const steps = said.filter(({ minuteMs }) => minuteMs >= marks.foldedMs && minuteMs < marks.nowMs + AHEAD_MS);
   const minutes = new Map<number, number>();
   for (const { minuteMs, figure } of steps) minutes.set(minuteMs, (minutes.get(minuteMs) ?? 0) + figure.attempts);
   if (minutes.size === 0) return;
@@ -91,7 +97,7 @@ async function addSteps(client: PoolClient, batches: readonly TelemetryBatch[], 
     client,
     steps.filter(({ minuteMs }) => minutes.has(minuteMs)),
   );
-  await client.query(FEED_MINUTES, [[...minutes.keys()].map(timeOf), [...minutes.values()]]);
+  await client.query(FEED_MINUTES, [[...minutes.keys()].map(timeOf), [...minutes.values()], timeOf(marks.comparedMs)]);
 }
 
 /** Of the minute in which it is added: nothing is counted anew. */
