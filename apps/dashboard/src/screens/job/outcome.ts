@@ -4,7 +4,7 @@ import type { Outcome } from '#shared/domain/status';
 export const OUTCOME_SIGNS: Readonly<Record<Outcome, string>> = {
   completed: '✓',
   failed: '✕',
-  timeout: '⧖',
-  crashed: '☇',
+  timeout: '◔',
+  crashed: '‼',
   cancelled: '⊘',
 };
