@@ -5,7 +5,7 @@ import { Time, Took } from '../../ui/time';
 import { LongText } from './fold';
 import { OUTCOME_SIGNS } from './outcome';
 
-const SHOWN = 100;
+const SHOWN = 30;
 const COLUMNS = ['Step', 'Number', 'Outcome', 'Started', 'Duration', 'CPU', 'Memory', 'Next delay', 'Worker', 'Error'];
 const FIGURES = new Set(['Number', 'Duration', 'CPU', 'Memory', 'Next delay']);
 

@@ -47,7 +47,7 @@ export function StepsTable({
                 >
                   {step.name}
                 </button>
-                {step.uses !== step.name && <div className="quiet">{step.uses}</div>}
+                {step.uses !== step.name && <span className="quiet"> {step.uses}</span>}
               </td>
               <td>
                 <Status of={step.status} />

@@ -51,7 +51,7 @@ function Chart({ job, attempts, selected, onSelect, nowMs }: WaterfallProps & { 
                       className={barClass(bar)}
                       aria-label={words}
                       title={words}
-                      style={{ left: `${left * 100}%`, width: `${(scale.at(bar.to) - left) * 100}%` }}
+                      style={{ left: `min(${left * 100}%, 100% - 4px)`, width: `${(scale.at(bar.to) - left) * 100}%` }}
                       onMouseEnter={() => setTold(words)}
                       onFocus={() => setTold(words)}
                       onClick={() => onSelect(step.name)}
@@ -154,7 +154,7 @@ function labelOf({ kind, attempt }: Bar): string {
 /** The whole of what is known of it, in a sentence. */
 function wordsOf({ kind, attempt, from, to, isOpen }: Bar, step: string): string {
   const long = `${duration(to - from)}${isOpen ? ' so far' : ''}`;
-  if (kind === 'waiting') return `${step}: ready and waiting for ${long}`;
+  if (kind === 'waiting') return `${step}: wait of ${long}, ready and not begun`;
   if (kind === 'back_off') return `${step}: back-off after attempt ${attempt?.number ?? ''}, ${long}`;
   if (!attempt) return step;
   const { number, outcome, worker, duration_ms, cpu_percent, memory_mb, error } = attempt;
