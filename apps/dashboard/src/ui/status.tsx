@@ -4,7 +4,7 @@ import type { JobStatus, StepStatus } from '#shared/domain/status';
 export type AnyStatus = JobStatus | StepStatus;
 
 /** A sign for each, so that colour is never the only one. */
-const SIGNS: Readonly<Record<AnyStatus, string>> = {
+export const STATUS_SIGNS: Readonly<Record<AnyStatus, string>> = {
   scheduled: '◷',
   waiting: '⧗',
   pending: '○',
@@ -21,7 +21,7 @@ const SIGNS: Readonly<Record<AnyStatus, string>> = {
 export function Status({ of: status }: { readonly of: AnyStatus }): ReactNode {
   return (
     <span className={`status status-${status}`}>
-      <span aria-hidden="true">{SIGNS[status]}</span> {status}
+      <span aria-hidden="true">{STATUS_SIGNS[status]}</span> {status}
     </span>
   );
 }
