@@ -41,13 +41,18 @@ export function address(path: string, parameters: Parameters = {}): string {
  */
 export async function call<T>(
   path: string,
-  { method = 'GET', body, signal }: { method?: string; body?: unknown; signal?: AbortSignal } = {},
+  {
+    method = 'GET',
+    body,
+    signal,
+    limitMs = LIMIT_MS,
+  }: { method?: string; body?: unknown; signal?: AbortSignal; limitMs?: number } = {},
 ): Promise<T> {
   const key = apiKey.get();
   const headers: Record<string, string> = { accept: 'application/json' };
   if (key !== '') headers['authorization'] = `Bearer ${key}`;
   if (body !== undefined) headers['content-type'] = 'application/json';
-  const limit = AbortSignal.timeout(LIMIT_MS);
+  const limit = AbortSignal.timeout(limitMs);
   let response: Response;
   let text: string;
   try {

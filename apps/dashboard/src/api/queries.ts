@@ -73,13 +73,15 @@ interface Change {
   readonly path: string;
   readonly method?: 'POST' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
+  /** How long to wait for the answer, where the gateway may take longer than for others. */
+  readonly limitMs?: number;
 }
 
 /** Changes something; whatever is shown is then read again. */
 export function useChange<T>() {
   const client = useQueryClient();
   return useMutation<T, Error, Change>({
-    mutationFn: ({ path, method = 'POST', body }) => call<T>(path, { method, body }),
+    mutationFn: ({ path, method = 'POST', body, limitMs }) => call<T>(path, { method, body, limitMs }),
     onSettled: () => client.invalidateQueries(),
   });
 }

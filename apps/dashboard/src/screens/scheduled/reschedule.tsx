@@ -1,0 +1,71 @@
+import { type SyntheticEvent, type ReactNode, useId, useState } from 'react';
+import type { JobView } from '#shared/contracts/job';
+import { localTime } from '#shared/domain/words';
+import { jobPath, useChange } from '../../api/queries';
+import { Dialog, say } from '../../ui/actions';
+import { fieldTime, timeOfField } from './words';
+
+const MINUTE_MS = 60_000;
+const SHORTCUTS: readonly (readonly [string, number])[] = [
+  ['in 10 minutes', 10 * MINUTE_MS],
+  ['in an hour', 60 * MINUTE_MS],
+  ['in a day', 1_440 * MINUTE_MS],
+];
+
+/** Asks for another start of a job that is held. */
+export function Reschedule({ job, onClose }: { readonly job: JobView; readonly onClose: () => void }): ReactNode {
+  const change = useChange<JobView>();
+  const [text, setText] = useState(fieldTime(job.eta === null ? Date.now() : Date.parse(job.eta)));
+  const [fault, setFault] = useState<string | null>(null);
+  const [field, told] = [useId(), useId()];
+  const move = async (event: SyntheticEvent): Promise<void> => {
+    event.preventDefault();
+    const at = timeOfField(text);
+    if (at === null) return setFault('Expected a day and a time.');
+    try {
+      const eta = new Date(at).toISOString();
+      const moved = await change.mutateAsync({ path: jobPath(job.id, 'reschedule'), body: { eta } });
+      say(moved.status === 'scheduled' ? `The job starts at ${localTime(eta)}.` : 'The job starts now.');
+      onClose();
+    } catch (error) {
+      setFault((error as Error).message);
+    }
+  };
+  return (
+    <Dialog title="Reschedule" onClose={onClose}>
+      <form onSubmit={(event) => void move(event)}>
+        <p className="id">{job.id}</p>
+        <div className="field">
+          <label htmlFor={field}>New start, by your clock</label>
+          <input
+            id={field}
+            type="datetime-local"
+            step={1}
+            value={text}
+            aria-invalid={fault !== null}
+            aria-describedby={told}
+            onChange={(event) => setText(event.target.value)}
+          />
+          <span id={told} className="field-fault" role="alert">
+            {fault}
+          </span>
+        </div>
+        <p className="buttons">
+          {SHORTCUTS.map(([words, ms]) => (
+            <button key={words} type="button" onClick={() => setText(fieldTime(Date.now() + ms))}>
+              {words}
+            </button>
+          ))}
+        </p>
+        <div className="buttons">
+          <button type="submit" className="main" disabled={change.isPending}>
+            Reschedule
+          </button>
+          <button type="button" onClick={onClose}>
+            Leave it
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
