@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { usePipelines } from '../../api/queries';
+import { type Store, useStore } from '../../api/store';
 import { fromLocalInput, toLocalInput } from '../../ui/local-input';
 import { Status } from '../../ui/status';
 import { CLEARED, filterOf, isFiltered, LIST_STATUSES, shortId } from './job-filter';
@@ -15,28 +16,15 @@ interface FiltersProps {
 /** What narrows the list. Another filter begins at its first page. */
 export function Filters({ address, onChange }: FiltersProps): ReactNode {
   const change: Change = (changes) => onChange({ ...changes, cursor: '' });
+  const isWide = useStore(WIDE);
+  const more = <MoreFilters address={address} onChange={change} />;
+  const moreCount = ['pipeline', 'tag', 'created_after', 'created_before', 'sort'].filter((name) => address.has(name));
   const schedule = address.get('schedule_id') ?? '';
   return (
     <form className="panel filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <div className="filter-line">
         <Search address={address} onChange={change} />
-        <Pipelines value={address.get('pipeline') ?? ''} onChange={(pipeline) => change({ pipeline })} />
-        <Typed
-          label="Tag"
-          className="filter-tag"
-          value={address.get('tag') ?? ''}
-          onChange={(tag) => change({ tag })}
-          maxLength={128}
-        />
-        <Created address={address} onChange={change} />
-        <label className="field">
-          <span>Order</span>
-          <select value={address.get('sort') ?? ''} onChange={(event) => change({ sort: event.target.value })}>
-            <option value="">Newest first</option>
-            <option value="created_at">Oldest first</option>
-            <option value="eta">By start time</option>
-          </select>
-        </label>
+        {isWide && more}
       </div>
       <div className="filter-line">
         <Statuses chosen={address.getAll('status')} onChange={(status) => change({ status })} />
@@ -46,13 +34,54 @@ export function Filters({ address, onChange }: FiltersProps): ReactNode {
             <span className="unseen"> remove</span>
           </button>
         )}
-        {(isFiltered(filterOf(address)) || address.get('sort') !== null) && (
+        {(isFiltered(filterOf(address)) || address.has('sort')) && (
           <button type="button" onClick={() => change(CLEARED)}>
             Clear the filter
           </button>
         )}
       </div>
+      {!isWide && (
+        <details>
+          <summary>More filters{moreCount.length > 0 && ` (${moreCount.length} set)`}</summary>
+          <div className="filter-line">{more}</div>
+        </details>
+      )}
     </form>
+  );
+}
+
+const QUERY = window.matchMedia('(min-width: 701px)');
+/** Whether there is room for everything. */
+const WIDE: Store<boolean> = {
+  get: () => QUERY.matches,
+  set: () => undefined,
+  subscribe(listener) {
+    QUERY.addEventListener('change', listener);
+    return () => QUERY.removeEventListener('change', listener);
+  },
+};
+
+function MoreFilters({ address, onChange }: FiltersProps): ReactNode {
+  return (
+    <>
+      <Pipelines value={address.get('pipeline') ?? ''} onChange={(pipeline) => onChange({ pipeline })} />
+      <Typed
+        label="Tag"
+        className="filter-tag"
+        value={address.get('tag') ?? ''}
+        onChange={(tag) => onChange({ tag })}
+        maxLength={128}
+      />
+      <Created address={address} onChange={onChange} />
+      <label className="field">
+        <span>Order</span>
+        <select value={address.get('sort') ?? ''} onChange={(event) => onChange({ sort: event.target.value })}>
+          <option value="">Newest first</option>
+          <option value="created_at">Oldest first</option>
+          <option value="eta">By start time</option>
+        </select>
+      </label>
+    </>
   );
 }
 

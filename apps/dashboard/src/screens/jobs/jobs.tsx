@@ -84,7 +84,7 @@ function Rows({ items, statuses, isOld, newer, onShow, children }: RowsProps): R
     <section aria-label="Jobs" aria-busy={isOld}>
       <div className="above-list">
         <LiveSign state={state} />
-        <span className="quiet">{counted(items.length, 'job')} on this page</span>
+        <span className="quiet on-page">{counted(items.length, 'job')} on this page</span>
         <span role="status" className="newer">
           {newer.count > 0 && (
             <button type="button" className="main" onClick={onShow}>

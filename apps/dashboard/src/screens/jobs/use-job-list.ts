@@ -41,15 +41,19 @@ export function useNewer(filter: Parameters, shown: readonly JobView[], isOn: bo
     queryKey: [LIST, 'newer', where, newest?.id],
     queryFn: async ({ signal }): Promise<Newer> => {
       const { items, has_more } = await call<JobPage>(where, { signal });
-      const known = new Set(shown.map(({ id }) => id));
-      // Times are shown to the millisecond and compared to the microsecond: the newest may be newer than itself.
-      return { count: items.filter(({ id }) => !known.has(id)).length, isMore: has_more };
+      return { count: items.filter((job) => isNewer(job, newest)).length, isMore: has_more };
     },
     enabled: isOn,
     gcTime: 0,
     refetchInterval: ({ state }) => (state.data?.isMore === true ? false : LOOK_EVERY_MS),
   });
   return data ?? NONE;
+}
+
+/** Times are compared to the microsecond and shown to the millisecond, and many jobs may share one: ids rise with it. */
+function isNewer({ id, created_at: at }: JobView, newest: JobView | undefined): boolean {
+  if (newest === undefined || at !== newest.created_at) return true;
+  return id > newest.id;
 }
 
 const NONE: Newer = { count: 0, isMore: false };
