@@ -1,27 +1,27 @@
-const PLAIN = /^[\w@%+=:,./-]+$/;
+/** Words that no shell reads anything into. A leading `=` means a command's path to zsh. */
+const PLAIN = /^[\w%+:,./@-][\w%+:,./@=-]*$/;
 
-/** A text as one word of a shell command. */
+/** The text as one word of a POSIX shell. */
 export const shellQuote = (text: string): string => (PLAIN.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** A call as a command line; the key is not in it, only the name of the variable that holds it. */
-export function curlLine({
-  method,
-  url,
-  body,
-  withKey,
-}: {
+/** A call of this gateway, as curl makes it. */
+export interface CurlCall {
   readonly method: string;
+  /** In full, with `location.origin`. */
   readonly url: string;
+  /** Any JSON. */
   readonly body?: unknown;
+  /** With a header for the key, which the shell takes from `SLUICE_API_KEY`. */
   readonly withKey?: boolean;
-}): string {
-  const parts = ['curl', '-s', '-X', method, shellQuote(url)];
-  if (withKey === true) parts.push('-H', '"authorization: Bearer $SLUICE_API_KEY"');
-  if (body !== undefined) {
-    parts.push('-H', shellQuote('content-type: application/json'), '-d', shellQuote(JSON.stringify(body)));
-  }
-  return parts.join(' ');
 }
 
-/** A call of the `sluice` command. */
+export function curlLine({ method, url, body, withKey = false }: CurlCall): string {
+  const words = ['curl', '-s', '-X', shellQuote(method), shellQuote(url)];
+  if (withKey) words.push('-H', '"authorization: Bearer $SLUICE_API_KEY"');
+  // JSON never begins with the `@` that would make curl read a file.
+  if (body !== undefined) words.push('-H', `'content-type: application/json'`, '-d', shellQuote(JSON.stringify(body)));
+  return words.join(' ');
+}
+
+/** A call of the command line tool: `npx sluice ingest cancel ID`. */
 export const cliLine = (args: readonly string[]): string => ['npx', 'sluice', ...args.map(shellQuote)].join(' ');
