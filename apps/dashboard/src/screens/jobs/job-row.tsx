@@ -23,7 +23,7 @@ export const JobRow = memo(function JobRow({
     <tr className={hasLeft ? 'job has-left' : 'job'}>
       <td className="job-status">
         <Status of={status} />
-        <Second>{hasLeft ? '≠ not in this filter now' : isRetrying(job) && <Status of="retrying" />}</Second>
+        <Second>{hasLeft ? '≠ no match now' : isRetrying(job) && <Status of="retrying" />}</Second>
       </td>
       <td className="job-name">
         <Link className="row id" href={`/jobs/${id}`} title={id}>

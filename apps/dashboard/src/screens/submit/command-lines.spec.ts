@@ -35,7 +35,9 @@ describe('the command', () => {
   });
 
   test('a source that looks like an option', () => {
-    expect(submitCli({ pipeline: 'demo', source: '-x' })).toBe('npx sluice ingest start --pipeline demo -- -x');
+    expect(submitCli({ pipeline: 'demo', source: '-x@host:y' })).toBe(
+      'npx sluice ingest start --pipeline demo -- -x@host:y',
+    );
   });
 
   test.each<Partial<JobRequest>>([
@@ -44,6 +46,7 @@ describe('the command', () => {
     { options: { 'a.b': { key: 1 } } },
     { options: { 'a=b': { key: 1 } } },
     { options: { a: { 'k=y': 1 } } },
+    { source: 'src' },
   ])('%j cannot be said', (fields) => {
     expect(submitCli({ pipeline: 'demo', ...fields })).toBeNull();
   });

@@ -6,12 +6,15 @@ import type { JobRequest } from './draft';
 export const submitCurl = (body: JobRequest, origin: string, withKey: boolean): string =>
   curlLine({ method: 'POST', url: `${origin}/v1/ingest`, body, withKey });
 
-/** The same job from the command line; null when it has a name that the command has no way to say. */
+/** Both are sent as they are; from any other text the command makes a path from where it is called. */
+const ABSOLUTE = /^(?:\/|[a-z][a-z0-9+.-]*:\/\/|[^/\\\s:]+@[^/\\\s:]+:)/i;
+
+/** The same job from the command line; null when it has a name or a source that the command has no way to say. */
 export function submitCli(body: JobRequest): string | null {
   const options = optionWords(body.options ?? {});
   const steps = stepWords(body.steps ?? []);
-  if (options === null || steps === null) return null;
   const { source } = body;
+  if (options === null || steps === null || (source !== undefined && !ABSOLUTE.test(source))) return null;
   const words = [
     ...pair('--pipeline', body.pipeline),
     ...pair('--branch', body.branch),

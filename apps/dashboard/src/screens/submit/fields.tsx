@@ -77,7 +77,7 @@ export function SourceFields({ form, pipeline }: Props): ReactNode {
         path="source"
         others={['source_type']}
         label={pipeline.source === 'required' ? 'Source (required)' : 'Source'}
-        hint="A folder on the machine of the gateway, by its full path. What kind of source it is, is seen from it."
+        hint="A folder on the machine of the gateway, by its full path; any other starts at the first of its source roots."
       >
         {(control) => (
           <input

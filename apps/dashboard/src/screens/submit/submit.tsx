@@ -66,8 +66,15 @@ function FilledForm({ from, choices }: { readonly from: string; readonly choices
     });
   }, [data, from, choices]);
   if (filledFrom === from) return <SubmitForm choices={choices} />;
-  if (job.error) return <Failed error={job.error} onRetry={() => void job.refetch()} />;
-  return <Loading what="the job" />;
+  if (!job.error) return <Loading what="the job" />;
+  return (
+    <>
+      <Failed error={job.error} onRetry={() => void job.refetch()} />
+      <p className="state">
+        <Link href="/submit">To an empty form</Link>
+      </p>
+    </>
+  );
 }
 
 /** What the server said to the last try. */
@@ -88,8 +95,8 @@ function SubmitForm({ choices }: { readonly choices: readonly Choice[] }): React
     draft,
     faults: [...faults.filter(({ isMissing }) => isTried || isMissing !== true), ...(refusal?.faults ?? [])],
     set(path, changes) {
-      draftStore.set({ ...draft, ...changes });
-      setRefusal((said) => said && { ...said, faults: said.faults.filter((fault) => !isAt(fault.path, path)) });
+      draftStore.set({ ...draftStore.get(), ...changes });
+      setRefusal((said) => said && withoutFaultsAt(said, path));
     },
   };
   const submit = async (): Promise<void> => {
@@ -143,7 +150,7 @@ function refusalOf(error: Error, hasKey: boolean): Refusal {
   if (error.status === 0) {
     const advice = hasKey
       ? 'Submit it again: with its idempotency key it is not run twice.'
-      : 'It may have been accepted all the same: look among the jobs before you submit it again.';
+      : 'The job may have been accepted all the same: look among the jobs before you submit it again.';
     return { message: `${error.message} ${advice}`, faults: [] };
   }
   if (error.status === 409 && hasKey) {
@@ -152,6 +159,12 @@ function refusalOf(error: Error, hasKey: boolean): Refusal {
   return error.faults.length > 0
     ? { message: 'The gateway does not take the job.', faults: error.faults }
     : { message: error.message, faults: [] };
+}
+
+/** What is left of it once the field has been changed; nothing when that was all. */
+function withoutFaultsAt(said: Refusal, path: string): Refusal | null {
+  const faults = said.faults.filter((fault) => !isAt(fault.path, path));
+  return faults.length === 0 && said.faults.length > 0 ? null : { ...said, faults };
 }
 
 function Sections({
@@ -285,7 +298,7 @@ function Commands({
       <summary>The same from a terminal</summary>
       {!isWhole && <p className="hint">What is wrong in the form is left out.</p>}
       {cli === null ? (
-        <p>The command line has no way to name one of these steps or options; curl has.</p>
+        <p>The command line has no way to say this source, or one of these names; curl has.</p>
       ) : (
         <CommandLine label="Copy as CLI" text={cli} />
       )}
