@@ -31,7 +31,7 @@ export class StatusPartsReader {
 }
 
 /** Null when it fails or takes longer; it then goes on for itself. */
-async function within<T>(read: () => Promise<T>, limitMs: number): Promise<T | null> {
+export async function within<T>(read: () => Promise<T>, limitMs: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), limitMs);
