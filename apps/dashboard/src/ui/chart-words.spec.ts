@@ -1,4 +1,13 @@
-import { type ChartLine, chartSummary, greatest, lonelyPoints, minuteTime, said, tableRows } from './chart-words';
+import {
+  axisText,
+  type ChartLine,
+  chartSummary,
+  greatest,
+  lonelyPoints,
+  minuteTime,
+  said,
+  tableRows,
+} from './chart-words';
 
 const lineOf = (...values: (number | null)[]): ChartLine => ({ label: 'failed', tone: 'bad', values });
 const timesMs = [0, 60_000, 120_000].map((ms) => Date.parse('2030-01-01T10:00:00Z') + ms);
@@ -25,4 +34,9 @@ it('finds values that stand alone', () => {
 
 it('says a dash where there is none', () => {
   expect([said(null, format), said(undefined, format), said(0, format)]).toEqual(['–', '–', '0s']);
+});
+
+it('is short beside an axis', () => {
+  const megabytes = (value: number): string => `${value.toFixed(1)} MB`;
+  expect([0, 4, 150.5].map((value) => axisText(value, megabytes))).toEqual(['0', '4 MB', '150.5 MB']);
 });

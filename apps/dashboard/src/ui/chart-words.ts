@@ -24,6 +24,10 @@ export const minuteTime = (ms: number): string => clockTime(new Date(ms).toISOSt
 export const said = (value: number | null | undefined, format: Format): string =>
   value === null || value === undefined ? '–' : format(value);
 
+/** A value beside an axis, where room is scarce: `4s`, not `4.0s`. */
+export const axisText = (value: number, format: Format): string =>
+  value === 0 ? '0' : format(value).replace(/\.0(?=\D|$)/, '');
+
 /** What a chart shows, for those who do not see it: of each line the latest value and the greatest. */
 export function chartSummary(
   title: string,

@@ -3,6 +3,7 @@ import './chart.css';
 import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import {
+  axisText,
   type ChartLine,
   chartSummary,
   DASHES,
@@ -71,7 +72,7 @@ function ChartTable({ title, timesMs, lines, format }: ChartProps): ReactNode {
         As a table <span className="chart-hidden">: {title}</span>
       </summary>
       {isOpen && (
-        <div className="scroll chart-table" tabIndex={0} role="region" aria-label={`${title}, as a table`}>
+        <div className="scroll chart-table" tabIndex={0} role="group" aria-label={`${title}, as a table`}>
           <table>
             <thead>
               <tr>
@@ -167,7 +168,7 @@ function optionsOf(
       },
       {
         ...{ ...axis, ticks, size: 58, space: 32, ...(whole && { incrs: WHOLE_STEPS }) },
-        values: (_, splits) => splits.map((value) => latest.current.format(value)),
+        values: (_, splits) => splits.map((value) => axisText(value, latest.current.format)),
       },
     ],
     series: [

@@ -1,6 +1,7 @@
 import type { ResourceHistory } from '#shared/contracts/resource-history';
+import { shownMinutes } from '../resources/history-span';
 
-/** The last hour of all jobs, as a chart takes it: by minute, the last of which goes on. */
+/** The last hour of all jobs, as a chart takes it: by minute from the first that has any, the last of which goes on. */
 export interface LastHour {
   readonly timesMs: readonly number[];
   readonly completed: readonly number[];
@@ -18,7 +19,9 @@ export interface LastHour {
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 
-export function lastHourOf({ window_seconds: windowSeconds, minutes }: ResourceHistory): LastHour {
+export function lastHourOf(history: ResourceHistory): LastHour {
+  const windowSeconds = history.window_seconds;
+  const minutes = shownMinutes(history);
   const completed = minutes.map(({ jobs }) => jobs.completed);
   const failed = minutes.map(({ jobs }) => jobs.failed);
   const cancelled = minutes.map(({ jobs }) => jobs.cancelled);

@@ -71,7 +71,7 @@ export function Overview(): ReactNode {
 /** How many jobs there are now, by status; each leads to their list. */
 function Tiles({ jobs }: { readonly jobs: ResourceStatus['jobs'] }): ReactNode {
   return (
-    <nav className="tiles" aria-label="Jobs by status, now">
+    <nav className="tiles job-tiles" aria-label="Jobs by status, now">
       {JOB_STATUSES.map((status) => (
         <Link key={status} href={`/jobs?status=${status}`} className="tile">
           <span className="tile-value">{(jobs[status] ?? 0).toLocaleString('en-US')}</span>

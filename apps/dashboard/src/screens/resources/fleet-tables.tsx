@@ -15,7 +15,7 @@ export function QueueTable({ queues }: { readonly queues: ResourceStatus['queues
   const entries = Object.entries(queues);
   if (entries.length === 0) return <p className="quiet">No queues are known.</p>;
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Queues">
+    <div className="scroll" tabIndex={0} role="group" aria-label="Queues">
       <table className="figures">
         <thead>
           <tr>
@@ -65,7 +65,7 @@ export function PoolTable({ tokens, limits }: Pick<ResourceStatus, 'tokens' | 'l
       </p>
     );
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Tokens and limits">
+    <div className="scroll" tabIndex={0} role="group" aria-label="Tokens and limits">
       <table className="figures">
         <thead>
           <tr>
@@ -135,7 +135,7 @@ export function WorkerTable({ workers }: Pick<ResourceStatus, 'workers'>): React
       </p>
     );
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Workers">
+    <div className="scroll" tabIndex={0} role="group" aria-label="Workers">
       <table className="figures">
         <thead>
           <tr>

@@ -100,6 +100,10 @@ function Steps({ rows }: { readonly rows: readonly StepRow[] }): ReactNode {
         })}
       </dl>
       <StepTable rows={rows} />
+      <p className="quiet">
+        A step that runs inline shares its worker: its CPU and memory are those of the whole worker. With{' '}
+        <code>isolation: process</code>, and of a <code>command</code>, they are its own.
+      </p>
     </section>
   );
 }

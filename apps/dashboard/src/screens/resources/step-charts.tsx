@@ -2,6 +2,7 @@ import { type ReactNode, useMemo, useState } from 'react';
 import type { ResourceHistory } from '#shared/contracts/resource-history';
 import { useParameters } from '../../ui/address';
 import { Chart } from '../../ui/chart';
+import { shownMinutes } from './history-span';
 import { CHARTS, MOST_LINES, type Show, shownSteps, stepLines } from './step-lines';
 import { megabytes, percents, seconds } from './step-rows';
 
@@ -19,11 +20,12 @@ export function StepCharts({ history }: { readonly history: ResourceHistory }): 
   const key = steps.join('\n');
   const { timesMs, duration, cpu, memory } = useMemo(() => {
     const names = key.split('\n');
+    const minutes = [...shownMinutes(history)];
     return {
-      timesMs: history.minutes.map(({ at }) => Date.parse(at)),
-      duration: stepLines(history, names, CHARTS.duration[show]),
-      cpu: stepLines(history, names, CHARTS.cpu[show]),
-      memory: stepLines(history, names, CHARTS.memory[show]),
+      timesMs: minutes.map(({ at }) => Date.parse(at)),
+      duration: stepLines(minutes, names, CHARTS.duration[show]),
+      cpu: stepLines(minutes, names, CHARTS.cpu[show]),
+      memory: stepLines(minutes, names, CHARTS.memory[show]),
     };
   }, [history, key, show]);
   const toggle = (name: string): void => {
@@ -47,7 +49,7 @@ export function StepCharts({ history }: { readonly history: ResourceHistory }): 
         )}
       </div>
       <Steps {...{ all, steps, toggle, leftOut: history.steps_left_out }} />
-      <div className="columns">
+      <div className="step-charts">
         <Chart
           title={`Time of attempts, ${worst ? 'p95' : 'average'}`}
           {...{ timesMs, lines: duration }}

@@ -29,12 +29,12 @@ it('shows no more than can be told apart', () => {
 });
 
 it('draws a line for each step, with gaps where it had no attempts', () => {
-  const lines = stepLines(history, ['p/a', 'p/b'], CHARTS.duration.worst);
+  const lines = stepLines(history.minutes, ['p/a', 'p/b'], CHARTS.duration.worst);
   expect(lines.map(({ label, values }) => [label, values])).toEqual([
     ['p/a', [2, 3]],
     ['p/b', [null, 9]],
   ]);
   expect(new Set(lines.map(({ tone }) => tone)).size).toBe(2);
-  expect(stepLines(history, ['p/a'], CHARTS.memory.average)[0]?.values).toEqual([6, 6]);
-  expect(stepLines(history, ['p/a'], CHARTS.cpu.worst)[0]?.values).toEqual([50, 50]);
+  expect(stepLines(history.minutes, ['p/a'], CHARTS.memory.average)[0]?.values).toEqual([6, 6]);
+  expect(stepLines(history.minutes, ['p/a'], CHARTS.cpu.worst)[0]?.values).toEqual([50, 50]);
 });

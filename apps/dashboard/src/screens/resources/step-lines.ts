@@ -17,7 +17,7 @@ export function shownSteps(known: readonly string[], chosen: readonly string[]):
 
 /** The lines of a chart: what a figure was in each minute, of each step. */
 export const stepLines = (
-  { minutes }: ResourceHistory,
+  minutes: ResourceHistory['minutes'],
   steps: readonly string[],
   figureOf: (minute: MinuteOfStep) => number | null,
 ): ChartLine[] =>

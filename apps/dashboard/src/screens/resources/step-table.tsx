@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from 'react';
+import { type FocusEvent, type ReactNode, useState } from 'react';
 import { Link } from 'wouter';
 import { useParameters } from '../../ui/address';
 import { said } from '../../ui/chart-words';
@@ -27,7 +27,7 @@ export function StepTable({ rows }: { readonly rows: readonly StepRow[] }): Reac
   };
   const most = new Map(FIGURES.map(({ column }) => [column, rows.length > 1 ? mostOf(rows, column)?.[column] : null]));
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Steps" {...holding}>
+    <div className="scroll" tabIndex={0} role="group" aria-label="Steps" {...holding}>
       <table className="figures">
         <thead>
           <tr>
@@ -96,5 +96,8 @@ function useSteadyRows(rows: readonly StepRow[], order: Order) {
   }
   const shown = held && held.order === orderText(order) ? inPlace(fresh, held.names) : fresh;
   const release = (): void => setHeld(null);
-  return { shown, onPointerEnter: hold, onPointerLeave: release, onFocus: hold, onBlur: release };
+  const onBlur = ({ currentTarget, relatedTarget }: FocusEvent<HTMLElement>): void => {
+    if (!currentTarget.contains(relatedTarget)) release();
+  };
+  return { shown, onPointerEnter: hold, onPointerLeave: release, onFocus: hold, onBlur };
 }
