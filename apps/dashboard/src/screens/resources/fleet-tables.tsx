@@ -84,12 +84,12 @@ export function PoolTable({ tokens, limits }: Pick<ResourceStatus, 'tokens' | 'l
           {rows.map(({ name, kind, pool }) => (
             <tr key={`${kind} ${name}`}>
               <th scope="row">{name}</th>
-              <td>{kind}</td>
+              <td className="nowrap">{kind}</td>
               <td className="right">
                 {pool.available <= 0 ? <span className="retried">{pool.available}</span> : pool.available}
               </td>
               <td className="right">{pool.max}</td>
-              <td>
+              <td className="nowrap">
                 <Holders of={pool.held_by} />
               </td>
             </tr>
