@@ -1,6 +1,6 @@
 import type { ResourceHistory } from '#shared/contracts/resource-history';
 import { resourceHistoryOf } from '#shared/contracts/resource-history-of';
-import { within } from '#shared/runtime/status-parts';
+import { within } from '#shared/runtime/within';
 import type { UsageReader } from '#shared/store/usage/usage-reader';
 
 /** Leaves some of the second that an answer may take. */

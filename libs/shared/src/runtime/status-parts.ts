@@ -2,6 +2,7 @@ import type { WorkerView } from '#shared/contracts/fleet';
 import type { ResourceStatusParts } from '#shared/contracts/resource-status-of';
 import type { FleetState, Usage } from '#shared/domain/usage/usage-figures';
 import { Paced } from '#shared/runtime/paced';
+import { within } from '#shared/runtime/within';
 
 /** Where the parts of a resource status come from. Each may fail, and may be slow. */
 export interface StatusReaders {
@@ -28,14 +29,4 @@ export class StatusPartsReader {
     ]);
     return { usage: readUsage, fleet: readFleet, workers: readWorkers };
   }
-}
-
-/** Null when it fails or takes longer; it then goes on for itself. */
-export async function within<T>(read: () => Promise<T>, limitMs: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), limitMs);
-  });
-  const result = (async () => read())().catch(() => null);
-  return Promise.race([result, limit]).finally(() => clearTimeout(timer));
 }
