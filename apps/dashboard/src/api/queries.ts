@@ -9,6 +9,7 @@ import {
 import type { DeadLetterGroups, DeadLetterPage } from '#shared/contracts/dead-letter';
 import type { PipelineList, WorkerList } from '#shared/contracts/fleet';
 import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
+import type { ResourceHistory } from '#shared/contracts/resource-history';
 import type { ResourceStatus } from '#shared/contracts/resource-status';
 import type { SchedulePage, ScheduleView } from '#shared/contracts/schedule';
 import { address, call, CallError, type Parameters } from './client';
@@ -57,6 +58,8 @@ export function usePages<T extends { readonly next_cursor: string | null }>(
 
 /** What the fleet does now and did in the last hour. */
 export const useResourceStatus = () => useRead<ResourceStatus>('/v1/ingest/resource_status', {}, 2 * SECOND);
+/** The last hour, minute by minute. */
+export const useResourceHistory = () => useRead<ResourceHistory>('/v1/ingest/resource_history', {}, 10 * SECOND);
 export const useJobPages = (filter: Parameters) => usePages<JobPage>('/v1/ingest', filter);
 export const useJob = (id: string) => useRead<JobView>(`/v1/ingest/${encodeURIComponent(id)}`, {}, 15 * SECOND);
 export const useAttempts = (id: string) =>

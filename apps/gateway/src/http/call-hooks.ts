@@ -15,8 +15,8 @@ export interface CallHooks {
 
 const CHANGES = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
 
-/** It says what it knows, also when that is nothing. */
-const RESOURCE_STATUS = '/v1/ingest/resource_status';
+/** They say what they know, also when that is nothing. */
+const WITHOUT_STORE = new Set(['/v1/ingest/resource_status', '/v1/ingest/resource_history']);
 
 /**
  * What happens around every call: who may make it is decided before its body is read, and who changed what is logged.
@@ -34,7 +34,7 @@ export function addCallHooks(app: NestFastifyApplication, { access, notes, log, 
     if (!isApi(route)) return done();
     void reply.header('Cache-Control', 'no-store');
     done(
-      storeIsThere() || route === RESOURCE_STATUS
+      storeIsThere() || WITHOUT_STORE.has(route)
         ? undefined
         : new Unavailable('The database has not been reached yet.', 2),
     );

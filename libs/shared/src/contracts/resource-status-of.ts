@@ -1,5 +1,6 @@
 import type { WorkerView } from '#shared/contracts/fleet';
 import type { ResourceStatus } from '#shared/contracts/resource-status';
+import { mergedSketch, rounded, secondsOf, spreadOf } from '#shared/contracts/spread-of';
 import { JOB_STATUSES } from '#shared/domain/status';
 import { Sketch } from '#shared/domain/usage/sketch';
 import { StepUsage } from '#shared/domain/usage/step-usage';
@@ -104,39 +105,7 @@ function merged(usages: readonly StepUsage[]): StepUsage {
   return all;
 }
 
-function mergedSketch(sketches: readonly Sketch[]): Sketch {
-  const all = new Sketch();
-  for (const sketch of sketches) all.merge(sketch);
-  return all;
-}
-
 const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
-
-/** @param ms a sketch of milliseconds */
-function secondsOf(ms: Sketch): PipelineFigures['duration_seconds'] {
-  const seconds = (value: number | null): number | null => rounded(value === null ? null : value / 1_000);
-  const { avg, min, max } = extremesOf(ms);
-  return {
-    ...{ avg: seconds(avg), min: seconds(min), max: seconds(max) },
-    ...{ p50: seconds(ms.quantile(0.5)), p95: seconds(ms.quantile(0.95)), p99: seconds(ms.quantile(0.99)) },
-  };
-}
-
-function spreadOf(sketch: Sketch): Metrics['cpu_percent'] {
-  const { avg, min, max } = extremesOf(sketch);
-  return { avg: rounded(avg), min: rounded(min), max: rounded(max) };
-}
-
-const extremesOf = ({
-  count,
-  avg,
-  min,
-  max,
-}: Sketch): { avg: number | null; min: number | null; max: number | null } =>
-  count === 0 ? { avg: null, min: null, max: null } : { avg, min, max };
-
-/** To the thousandth: a millisecond, where the unit is a second. */
-const rounded = (value: number | null): number | null => (value === null ? null : Math.round(value * 1_000) / 1_000);
 
 const recordOf = <From, To>(map: ReadonlyMap<string, From>, of: (value: From) => To): Record<string, To> =>
   fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, of(value)]));

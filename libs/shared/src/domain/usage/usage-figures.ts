@@ -26,6 +26,15 @@ export interface Usage {
   readonly total: UsageFigures;
 }
 
+/** What is kept of the last while, minute by minute. */
+export interface UsageHistory {
+  /** The minute that it is, in milliseconds since 1970, by the database's clock; `minutes` ends with it. */
+  readonly nowMinuteMs: number;
+  readonly windowMinutes: number;
+  /** Of those minutes that have any. */
+  readonly minutes: ReadonlyMap<number, UsageFigures>;
+}
+
 /** A limit on how many may run at once. */
 export interface PoolState {
   readonly available: number;

@@ -1,6 +1,6 @@
 import type { DataSource } from 'typeorm';
 import type { JobStatus } from '#shared/domain/status';
-import type { Usage, UsageFigures } from '#shared/domain/usage/usage-figures';
+import type { Usage, UsageFigures, UsageHistory } from '#shared/domain/usage/usage-figures';
 import { Sketch } from '#shared/domain/usage/sketch';
 import { Paced, type PacedOptions } from '#shared/runtime/paced';
 import { READ_JOB_COUNTS } from '#shared/store/usage/job-counts';
@@ -20,6 +20,14 @@ const READ_ROLLUPS = `
 SELECT ${ROLLUP_COLUMNS}, minute > date_trunc('minute', now()) - ${WINDOW_MINUTES} * interval '1 minute' AS recent
 FROM rollups`;
 
+/** A row without a kind when there is nothing in the window. */
+const READ_MINUTES = `
+SELECT extract(epoch FROM clock.this_minute)::float8 * 1000 AS now_minute_ms, ${ROLLUP_COLUMNS}
+FROM (SELECT date_trunc('minute', now()) AS this_minute) clock LEFT JOIN rollups
+  ON minute > this_minute - ${WINDOW_MINUTES} * interval '1 minute' AND minute <= this_minute`;
+
+type MinuteRow = { readonly now_minute_ms: number } & (RollupRow | { readonly kind: null });
+
 /** Most dead letters that are counted. */
 export const MOST_DEAD_LETTERS = 100_000;
 const COUNT_DEAD_LETTERS = `
@@ -38,6 +46,7 @@ export interface JobCount {
 /** Reads the figures that are kept in Postgres: every reader has the same. Answers are a second old, or some more. */
 export class UsageReader {
   private readonly usage: Paced<Usage>;
+  private readonly history: Paced<UsageHistory>;
   private readonly jobCounts: Paced<readonly JobCount[]>;
   private readonly deadLetters: Paced<number>;
 
@@ -46,6 +55,7 @@ export class UsageReader {
     pace?: PacedOptions,
   ) {
     this.usage = new Paced(() => this.readUsage(), pace);
+    this.history = new Paced(() => this.readMinutes(), pace);
     this.jobCounts = new Paced(() => this.database.query<JobCount[]>(READ_JOB_COUNTS), pace);
     this.deadLetters = new Paced(async () => {
       const [row] = await this.database.query<{ count: number }[]>(COUNT_DEAD_LETTERS);
@@ -56,6 +66,11 @@ export class UsageReader {
   /** What the last hour came to, and all time. Not for the caller to change. */
   read(): Promise<Usage> {
     return this.usage.get();
+  }
+
+  /** What each minute of the last hour came to. Not for the caller to change. */
+  readHistory(): Promise<UsageHistory> {
+    return this.history.get();
   }
 
   /** Counted when the jobs change, so that no history is read. Those that there never were are left out. */
@@ -76,6 +91,22 @@ export class UsageReader {
       windowSeconds: WINDOW_MINUTES * 60,
       window: figures(rows.filter(({ recent }) => recent)),
       total: figures(rows),
+    };
+  }
+
+  private async readMinutes(): Promise<UsageHistory> {
+    const rows = await this.database.query<MinuteRow[]>(READ_MINUTES);
+    const byMinute = new Map<number, Rollup[]>();
+    for (const row of rows) {
+      if (row.kind === null) continue;
+      const rollups = byMinute.get(row.minute_ms) ?? [];
+      rollups.push(rollupOf(row));
+      byMinute.set(row.minute_ms, rollups);
+    }
+    return {
+      nowMinuteMs: rows[0]?.now_minute_ms ?? 0,
+      windowMinutes: WINDOW_MINUTES,
+      minutes: new Map([...byMinute].map(([minuteMs, rollups]) => [minuteMs, figuresOf(rollups)])),
     };
   }
 }
