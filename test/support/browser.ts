@@ -11,11 +11,16 @@ const ROOT = join(__dirname, '..', '..');
 const SCREENSHOTS = join(ROOT, '.sluice', 'screenshots');
 /** A browser is quick; the machine may not be. */
 const WAIT_MS = 30_000;
+/** For a build, servers, services and the browser. */
+export const STAGE_LIMIT_MS = 180_000;
 
-export const COLOR_SCHEMES = ['light', 'dark'] as const;
-export type ColorScheme = (typeof COLOR_SCHEMES)[number];
-/** Of a desk, and of a telephone. */
-export const WIDTHS = [1_280, 400] as const;
+export type ColorScheme = 'light' | 'dark';
+const DESK_WIDTH = 1_280;
+/** On a desk and on a telephone, by day and by night. */
+export const LOOKS: readonly Required<PageOptions>[] = [DESK_WIDTH, 400].flatMap((width) => [
+  { width, colorScheme: 'light' as const },
+  { width, colorScheme: 'dark' as const },
+]);
 
 /** The Chromium to test with: `SLUICE_TEST_BROWSER`, else one on the PATH; null when there is none. */
 export function findBrowser(): string | null {
@@ -58,14 +63,14 @@ export interface PageOptions {
 }
 
 /** A page of the dashboard, and what went wrong in it. */
-export interface OpenedPage {
+export interface OpenedPage extends Required<PageOptions> {
   readonly page: Page;
   /**
    * Errors in the console and of scripts, breaches of the content security policy, and calls of other hosts. A browser
    * puts an answer of 400 and above into the console, too.
    */
   readonly troubles: readonly string[];
-  /** Also closes the page's window; what it stored is gone. */
+  /** Closes its window; what it stored is gone. */
   close(): Promise<void>;
 }
 
@@ -109,7 +114,7 @@ export class BrowserStage {
   }
 
   /** Opens a screen in a new window and waits until it shows what it has read. */
-  async openPage(path: string, { colorScheme = 'light', width = WIDTHS[0] }: PageOptions = {}): Promise<OpenedPage> {
+  async openPage(path: string, { colorScheme = 'light', width = DESK_WIDTH }: PageOptions = {}): Promise<OpenedPage> {
     const context = await this.browser.newContext({
       colorScheme,
       viewport: { width, height: 900 },
@@ -120,7 +125,7 @@ export class BrowserStage {
     const troubles = await this.watch(context, page);
     await page.goto(this.stack.url + path);
     await shown(page);
-    return { page, troubles, close: () => context.close() };
+    return { page, colorScheme, width, troubles, close: () => context.close() };
   }
 
   /** @returns what axe finds serious or critical */
@@ -135,20 +140,12 @@ export class BrowserStage {
       }));
   }
 
-  /** Pictures of a screen, light and dark, wide and narrow: `.sluice/screenshots/NAME-light-1280.png` and so on. */
-  async screenshots(name: string, path: string): Promise<string[]> {
+  /** Takes a picture of the whole page: `.sluice/screenshots/NAME-light-1280.png`. @returns its file */
+  async screenshot({ page, colorScheme, width }: OpenedPage, name: string): Promise<string> {
     await mkdir(SCREENSHOTS, { recursive: true });
-    const files: string[] = [];
-    for (const colorScheme of COLOR_SCHEMES) {
-      for (const width of WIDTHS) {
-        const { page, close } = await this.openPage(path, { colorScheme, width });
-        const file = join(SCREENSHOTS, `${name}-${colorScheme}-${width}.png`);
-        await page.screenshot({ path: file, fullPage: true });
-        await close();
-        files.push(file);
-      }
-    }
-    return files;
+    const path = join(SCREENSHOTS, `${name}-${colorScheme}-${width}.png`);
+    await page.screenshot({ path, fullPage: true });
+    return path;
   }
 
   private async watch(context: BrowserContext, page: Page): Promise<readonly string[]> {

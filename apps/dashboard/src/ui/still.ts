@@ -1,4 +1,5 @@
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
+import { createStore, useStore } from '../api/store';
 
 /** A row as it is drawn. */
 export interface StillRow<T> {
@@ -26,14 +27,31 @@ export function stillRows<T>(held: readonly T[], latest: readonly T[], idOf: (ro
   ];
 }
 
+/** Whether the pointer is on a live list. One list that shrinks moves those below it: all of a screen keep still then. */
+const isPointedAt = createStore(false);
+
 /**
- * Keeps the rows of a live list in their places while the pointer is on it.
+ * Keeps the rows of a live list in their places while the pointer is on it or on another such list.
  * @returns the rows to draw, and what the element around them has to listen to
  */
 export function useStill<T>(latest: readonly T[], idOf: (row: T) => string) {
+  const isHeld = useStore(isPointedAt);
   const [held, setHeld] = useState<readonly T[] | null>(null);
+  const isOnThis = useRef(false);
+  if (isHeld !== (held !== null)) setHeld(isHeld ? latest : null);
+  const point = (isOn: boolean): void => {
+    isOnThis.current = isOn;
+    isPointedAt.set(isOn);
+  };
+  useEffect(
+    () => () => {
+      // A list that is taken away does not hear that the pointer leaves it.
+      if (isOnThis.current) isPointedAt.set(false);
+    },
+    [],
+  );
   return {
     rows: held === null ? latest.map((value) => ({ value, isGone: false })) : stillRows(held, latest, idOf),
-    hold: { onPointerEnter: () => setHeld(latest), onPointerLeave: () => setHeld(null) },
+    hold: { onPointerEnter: () => point(true), onPointerLeave: () => point(false) },
   };
 }

@@ -91,9 +91,9 @@ function Letter({ letter, isGone }: { readonly letter: DeadLetterView; readonly 
         <span className="message">{letter.error.message}</span>
       </span>
       {isGone ? (
-        <span className="quiet">redriven: the job goes on</span>
+        <span className="does quiet">redriven: the job goes on</span>
       ) : (
-        <span>
+        <span className="does">
           <Action
             label="Redrive"
             hint="The job goes on from its failed steps"

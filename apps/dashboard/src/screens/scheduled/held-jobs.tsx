@@ -35,7 +35,7 @@ export function HeldJobs(): ReactNode {
               <span className="quiet">{isGone ? 'not held any more' : <Countdown to={value.eta} />}</span>
             </span>
             <Job job={value} />
-            {isGone ? <span className="quiet">–</span> : <Actions job={value} />}
+            <Actions job={value} />
           </li>
         ))}
       </ul>

@@ -14,6 +14,7 @@ import { scheduleName } from './words';
 const MOST_READ = 200;
 const EVERY_MS = 5_000;
 const DAY_MS = 86_400_000;
+const OWN_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** Answers "what will run tonight?": jobs and runs of schedules, in one order. */
 export function NextDay(): ReactNode {
@@ -52,7 +53,7 @@ function List({ jobs, schedules }: { readonly jobs: JobPage; readonly schedules:
       <p className="quiet">
         {next === undefined
           ? 'Nothing is to run by the clock.'
-          : `${summary(entries)}; the next ${countdown(new Date(next.atMs).toISOString(), now)}. Times are yours (${Intl.DateTimeFormat().resolvedOptions().timeZone}).`}
+          : `${summary(entries)}; the next ${countdown(new Date(next.atMs).toISOString(), now)}. Times are yours (${OWN_ZONE}).`}
       </p>
       <div {...hold}>
         {byDay(rows, now).map(([day, dayRows]) => (
@@ -82,7 +83,7 @@ function When({ atMs, isGone }: { readonly atMs: number; readonly isGone: boolea
       <time dateTime={at} title={at}>
         {clockTime(at)}
       </time>{' '}
-      <span className="quiet">{isGone ? 'begun or changed' : <Countdown to={at} />}</span>
+      <span className="quiet">{isGone ? 'gone' : <Countdown to={at} />}</span>
     </span>
   );
 }
@@ -97,6 +98,7 @@ function What({ entry }: { readonly entry: Upcoming }): ReactNode {
         </a>{' '}
         <span className="quiet">
           ↻ {schedule.cron_text}
+          {schedule.timezone !== OWN_ZONE && ` in ${schedule.timezone}`}
           {goesOn && times.length > 1 && (
             <>
               : then{' '}

@@ -16,7 +16,7 @@ export function Schedule({ schedule }: { readonly schedule: ScheduleView }): Rea
     <article className="schedule" id={`schedule-${schedule.id}`}>
       <div className="heading">
         <h3>
-          {scheduleName(schedule)} {!schedule.enabled && <span className="tag">⏸ disabled</span>}
+          {scheduleName(schedule)} {!schedule.enabled && <span className="tag">disabled</span>}
         </h3>
         <Actions schedule={schedule} />
       </div>
@@ -60,7 +60,7 @@ function NextRuns({ schedule }: { readonly schedule: ScheduleView }): ReactNode 
             <Countdown to={next} />
           </strong>
           : <Time at={next} />
-          <ul className="plain quiet">
+          <ul className="times quiet">
             {later.map((at) => (
               <li key={at}>
                 <Time at={at} />
@@ -79,7 +79,7 @@ function LastJobs({ schedule }: { readonly schedule: ScheduleView }): ReactNode 
       <dt>Last jobs</dt>
       <dd>
         {schedule.last_jobs.length === 0 && <span className="quiet">none yet</span>}
-        <ul className="plain">
+        <ul className="times">
           {schedule.last_jobs.map((job, nth) => (
             <li key={job.id}>
               <Link className={nth === 0 ? 'row' : undefined} href={`/jobs/${job.id}`}>

@@ -31,9 +31,11 @@ export function WaitingJobs(): ReactNode {
       <ul className="list held" {...hold}>
         {rows.map(({ value, isGone }) => (
           <li key={value.id} className={isGone ? 'gone' : undefined}>
-            <WaitsFor job={value} others={others.jobs} />
+            <WaitsFor job={value} others={others.jobs} isGone={isGone} />
             <Job job={value} />
-            {isGone ? <span className="quiet">waits no more</span> : <CancelJob job={value} />}
+            <span className="buttons">
+              <CancelJob job={value} />
+            </span>
           </li>
         ))}
       </ul>
@@ -45,24 +47,33 @@ export function WaitingJobs(): ReactNode {
 function WaitsFor({
   job,
   others,
+  isGone,
 }: {
   readonly job: JobView;
   readonly others: ReadonlyMap<string, JobView>;
+  readonly isGone: boolean;
 }): ReactNode {
   const shown = job.depends_on.slice(0, MOST_SHOWN);
   const hidden = job.depends_on.length - shown.length;
   return (
     <span>
-      <span className="quiet">waits for{job.on_dependency_failure === 'run' ? ', and runs though they fail' : ''}</span>
+      <span className="quiet">
+        {isGone ? 'waits no more for' : 'waits for'}
+        {job.on_dependency_failure === 'run' && ', and runs though they fail'}
+      </span>
       {shown.map((id) => {
         const other = others.get(id);
         return (
           <span key={id}>
             <br />
             <Link href={`/jobs/${id}`} title={id}>
-              {other?.pipeline ?? `…${id.slice(-8)}`}
+              …{id.slice(-8)}
             </Link>{' '}
-            {other && <Status of={other.status} />}
+            {other && (
+              <>
+                {other.pipeline} <Status of={other.status} />
+              </>
+            )}
             {other?.status === 'running' && <span className="number"> {Math.floor(other.progress)} %</span>}
           </span>
         );
