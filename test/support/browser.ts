@@ -14,13 +14,12 @@ const WAIT_MS = 30_000;
 /** For a build, servers, services and the browser. */
 export const STAGE_LIMIT_MS = 180_000;
 
-export type ColorScheme = 'light' | 'dark';
+/** By day and by night. */
+export const COLOR_SCHEMES = ['light', 'dark'] as const;
+export type ColorScheme = (typeof COLOR_SCHEMES)[number];
 const DESK_WIDTH = 1_280;
-/** On a desk and on a telephone, by day and by night. */
-export const LOOKS: readonly Required<PageOptions>[] = [DESK_WIDTH, 400].flatMap((width) => [
-  { width, colorScheme: 'light' as const },
-  { width, colorScheme: 'dark' as const },
-]);
+/** On a desk and on a telephone. */
+export const WIDTHS = [DESK_WIDTH, 400] as const;
 
 /** The Chromium to test with: `SLUICE_TEST_BROWSER`, else one on the PATH; null when there is none. */
 export function findBrowser(): string | null {
@@ -140,10 +139,10 @@ export class BrowserStage {
       }));
   }
 
-  /** Takes a picture of the whole page: `.sluice/screenshots/NAME-light-1280.png`. @returns its file */
-  async screenshot({ page, colorScheme, width }: OpenedPage, name: string): Promise<string> {
+  /** Takes a picture of the whole page: `.sluice/screenshots/NAME-1280.png`. @returns its file */
+  async screenshot({ page, width }: OpenedPage, name: string): Promise<string> {
     await mkdir(SCREENSHOTS, { recursive: true });
-    const path = join(SCREENSHOTS, `${name}-${colorScheme}-${width}.png`);
+    const path = join(SCREENSHOTS, `${name}-${width}.png`);
     await page.screenshot({ path, fullPage: true });
     return path;
   }

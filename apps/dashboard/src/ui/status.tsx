@@ -6,7 +6,7 @@ export type AnyStatus = JobStatus | StepStatus;
 /** A sign for each, so that colour is never the only one. */
 export const STATUS_SIGNS: Readonly<Record<AnyStatus, string>> = {
   scheduled: '◷',
-  waiting: '⧗',
+  waiting: '⋯',
   pending: '○',
   queued: '◌',
   running: '▶',
