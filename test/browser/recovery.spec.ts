@@ -22,6 +22,12 @@ describeInBrowser('what has yet to run and what has failed, in the dashboard', (
     opened = await stage.openPage(path);
     return opened.page;
   };
+  /** Takes a picture of a dialog, which the other spec does not see, and asks axe. */
+  const look = async (name: string): Promise<void> => {
+    if (!opened) throw new Error('no page is open');
+    await stage.screenshot(opened, name);
+    expect(await stage.axe(opened.page)).toEqual([]);
+  };
   const hold = (): Promise<JobView> =>
     post<JobView>(stage.stack, '/v1/ingest', { pipeline: 'quick', countdown: 7_200 });
   const rowOf = (page: Page, id: string) => page.locator('.held > li', { hasText: id });
@@ -54,6 +60,7 @@ describeInBrowser('what has yet to run and what has failed, in the dashboard', (
     await field.fill('2099-01-01T00:00:00');
     await page.locator('dialog').getByRole('button', { name: 'Reschedule' }).click();
     await page.locator('dialog .field-fault', { hasText: 'ten years' }).waitFor();
+    await look('reschedule');
     await field.fill('2029-05-06T07:08:09');
     await page.locator('dialog').getByRole('button', { name: 'Reschedule' }).click();
     await page.locator('dialog').waitFor({ state: 'detached' });
@@ -94,6 +101,7 @@ describeInBrowser('what has yet to run and what has failed, in the dashboard', (
       .getByText('expected a name of the IANA')
       .waitFor();
     expect(await page.getByLabel('Cron').getAttribute('aria-invalid')).toBe('true');
+    await look('new-schedule');
     await page.getByLabel('Cron').fill('5 4 * * 1-5');
     await page.getByLabel('Time zone').fill('Asia/Tokyo');
     await page.getByRole('button', { name: 'Make it' }).click();
@@ -136,6 +144,7 @@ describeInBrowser('what has yet to run and what has failed, in the dashboard', (
     await until(async () => (await lettersThere()) === 2, { what: 'the job to fail once more' });
     await page.getByRole('button', { name: 'Redrive all of this group' }).click();
     await page.getByText('Redrive 2 dead letters?').waitFor();
+    await look('redrive-all');
     await page.locator('dialog').getByRole('button', { name: 'Redrive' }).click();
     await page.getByText('2 dead letters redriven: the jobs go on.').waitFor();
     await untilIs(stage.stack, jobs.failed, ({ steps }) => steps.some(({ attempt }) => attempt === 3));

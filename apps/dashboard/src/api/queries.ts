@@ -64,7 +64,7 @@ export const useJobPages = (filter: Parameters) => usePages<JobPage>('/v1/ingest
 export const useJob = (id: string) => useRead<JobView>(`/v1/ingest/${encodeURIComponent(id)}`, {}, 15 * SECOND);
 export const useAttempts = (id: string) =>
   useRead<{ items: AttemptView[] }>(`/v1/ingest/${encodeURIComponent(id)}/attempts`, {}, 15 * SECOND);
-export const useSchedules = () => usePages<SchedulePage>('/v1/schedules', {}, 10 * SECOND);
+export const useSchedules = () => usePages<SchedulePage>('/v1/schedules', {}, 5 * SECOND);
 export const useSchedule = (id: string) => useRead<ScheduleView>(`/v1/schedules/${encodeURIComponent(id)}`);
 export const useDeadLetterGroups = () =>
   useRead<DeadLetterGroups>('/v1/dead_letters', { group_by: 'fingerprint', limit: 200 });

@@ -135,7 +135,8 @@ function What({ entry }: { readonly entry: Upcoming }): ReactNode {
       </Link>{' '}
       <span className="quiet">
         {first.description !== null && `${first.pipeline} `}
-        {first.source}
+        {first.source ?? `…${first.id.slice(-8)}`}
+        {first.tags.length > 0 && ` · ${first.tags.join(', ')}`}
       </span>
     </span>
   );
