@@ -2,7 +2,7 @@ const { relative } = require('node:path');
 const Sequencer = require('@jest/test-sequencer').default;
 
 /** Folders of tests by how long a file of theirs takes, the longest first. */
-const SLOWEST_FIRST = ['test/faults/', 'test/e2e/', 'test/simulation/', 'test/integration/'];
+const SLOWEST_FIRST = ['test/faults/', 'test/browser/', 'test/e2e/', 'test/simulation/', 'test/integration/'];
 
 /**
  * Starts what takes long at first, so that the workers end together. jest knows how long a file took only where it has

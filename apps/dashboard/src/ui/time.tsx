@@ -2,8 +2,6 @@ import type { ReactNode } from 'react';
 import { clockTime, countdown, duration, localTime, longDuration } from '#shared/domain/words';
 import { useNow } from './now';
 
-const DAY_MS = 86_400_000;
-
 /** A time as the reader's clock has it, with the exact one in UTC on hover; the day only where it is another one. */
 export function Time({ at }: { readonly at: string | null }): ReactNode {
   if (at === null) return <span className="quiet">–</span>;
@@ -15,14 +13,14 @@ export function Time({ at }: { readonly at: string | null }): ReactNode {
   );
 }
 
-/** How long ago: `12s ago`. */
+/** How long ago: `12 s ago`. */
 export function Ago({ at }: { readonly at: string | null }): ReactNode {
   const now = useNow();
   if (at === null) return <span className="quiet">–</span>;
   const ms = now - Date.parse(at);
   return (
     <time dateTime={at} title={at}>
-      {ms < 1_000 ? 'just now' : `${ms < DAY_MS ? duration(Math.floor(ms / 1_000) * 1_000) : longDuration(ms)} ago`}
+      {ms < 1_000 ? 'just now' : `${longDuration(ms)} ago`}
     </time>
   );
 }

@@ -48,9 +48,7 @@ export function Logs({
   const lines = step === null ? data.items : data.items.filter((line) => line.step === step);
   if (lines.length === 0)
     return (
-      <p className="quiet">
-        {step ?? 'No step'} has logged nothing{step ? '' : ' yet'}.
-      </p>
+      <p className="quiet">{step === null ? 'No step has logged anything yet.' : `${step} has logged nothing.`}</p>
     );
   return <Lines key={step ?? ''} lines={lines} showsStep={step === null} />;
 }
