@@ -47,8 +47,8 @@ describe('once it is built, without a restart', () => {
   it.each([...SCREENS, '/jobs?status=failed'])('%s is the page, under a policy', async (screen) => {
     const { statusCode, headers, body } = await get(screen.replace(/:\w+/, 'x'));
     expect([statusCode, body]).toEqual([200, '<!doctype html><title>Sluice</title>']);
+    expect(headers['content-security-policy']).toMatch(/^default-src 'self';/);
     expect(headers).toMatchObject({
-      'content-security-policy': expect.stringMatching(/^default-src 'self';/),
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-cache',
     });
@@ -57,10 +57,8 @@ describe('once it is built, without a restart', () => {
   it('assets are kept by browsers for ever, and sent compressed to those that take it', async () => {
     const plain = await get('/assets/a.js');
     expect([plain.statusCode, plain.body]).toEqual([200, SCRIPT]);
-    expect(plain.headers).toMatchObject({
-      'cache-control': 'public, max-age=31536000, immutable',
-      'content-type': expect.stringContaining('javascript'),
-    });
+    expect(plain.headers['content-type']).toContain('javascript');
+    expect(plain.headers).toMatchObject({ 'cache-control': 'public, max-age=31536000, immutable' });
     const small = await get('/assets/a.js', { 'accept-encoding': 'gzip' });
     expect(small.headers).toMatchObject({ 'content-encoding': 'gzip' });
     expect(small.rawPayload.length).toBeLessThan(SCRIPT.length / 2);
