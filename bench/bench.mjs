@@ -1,6 +1,7 @@
 // Figures of Sluice, measured on stacks of its own. See --help.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { measureDashboard, printDashboard } from './dashboard.mjs';
 import { endLoad } from './load.mjs';
 import { measureHistory, printHistory } from './history.mjs';
 import { measureMainJob, printMainJob, profileMainJob } from './main-job.mjs';
@@ -8,7 +9,7 @@ import { measureRetries, printRetries } from './retries.mjs';
 import { measureSchedules, printSchedules } from './schedules.mjs';
 import { measureTelemetry, printTelemetry } from './telemetry.mjs';
 
-const HELP = `npm run bench -- [main | retries | schedules | telemetry | history ...] [options]      all of them when none is named
+const HELP = `npm run bench -- [main | retries | schedules | telemetry | history | dashboard ...] [options]      all of them when none is named
 main: throughput and latency of jobs that do nothing
   --jobs N         jobs of each throughput run; default 20000
   --runs N         throughput runs, after a warm-up; default 5
@@ -31,6 +32,8 @@ telemetry: what it costs, as throughput with it over throughput without; --jobs
 history: throughput and scrapes with many finished jobs over those without; how fast retention deletes; --jobs, --runs
   --history N      finished jobs; default 1000000
   --old N          finished jobs older than the retention; default 100000
+dashboard: its size, how soon it is there, the memory of a tab while jobs come in at --rate; needs a Chromium
+  --minutes N      for so long; default 10
 all
   --concurrency N  slots of the one worker process; default 400`;
 
@@ -38,6 +41,7 @@ const DEFAULTS = {
   ...{ jobs: 20_000, runs: 5, rate: 200, seconds: 20, concurrency: 400 },
   ...{ flaky: 5_000, 'flaky-rate': 100, waiting: 10_000, fresh: 10_000 },
   ...{ pairs: 15, history: 1_000_000, old: 100_000 },
+  ...{ minutes: 10 },
   ...{ delayed: 10_000, over: 20, rounds: 3, burst: 50_000 },
 };
 
@@ -47,6 +51,7 @@ const BENCHES = {
   schedules: { measure: measureSchedules, print: printSchedules },
   telemetry: { measure: measureTelemetry, print: printTelemetry },
   history: { measure: measureHistory, print: printHistory },
+  dashboard: { measure: measureDashboard, print: printDashboard },
 };
 
 function refuse(words) {

@@ -3,11 +3,9 @@ import { defineConfig } from 'vite';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-export default defineConfig(({ command }) => ({
+export default defineConfig({
   root: here('.'),
   resolve: { alias: { '#shared': here('../../libs/shared/src') } },
-  // Whatever NODE_ENV says of who builds: what is built is for people.
-  ...(command === 'build' && { define: { 'process.env.NODE_ENV': '"production"' } }),
   build: {
     emptyOutDir: true,
     // Everything is a file of its own: the page's policy allows no data in addresses.
@@ -17,4 +15,4 @@ export default defineConfig(({ command }) => ({
   },
   // `npx vite apps/dashboard` beside `npm start`: the page as it is written, the rest from the gateway.
   server: { proxy: { '/v1': { target: process.env.SLUICE_URL ?? 'http://127.0.0.1:3000', ws: true } } },
-}));
+});

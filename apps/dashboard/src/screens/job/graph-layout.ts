@@ -29,7 +29,7 @@ export interface GraphLayout<T extends GraphStep> {
   readonly lines: readonly GraphLine[];
 }
 
-export const BOX = { width: 176, height: 54 } as const;
+export const BOX = { width: 208, height: 54 } as const;
 const GAP = { x: 52, y: 14 } as const;
 const MARGIN = 8;
 /** The room of a line that passes a layer. */
