@@ -38,6 +38,8 @@ const TRESPASSES: Readonly<Record<string, readonly (readonly [path: string, sour
   'apps-are-strangers': [['apps/scheduler/src/neighbour.ts', "import '../../gateway/src/clean';"]],
   'product-without-tests': [['apps/gateway/src/tested.ts', "import '../../../test/clean';"]],
   'metrics-writes-no-jobs': [['apps/metrics/src/writes.ts', "import '#shared/store/jobs/clean';"]],
+  'dashboard-is-a-client': [['apps/dashboard/src/direct.ts', "import '#shared/runtime/clean';"]],
+  'dashboard-takes-types-of-contracts': [['apps/dashboard/src/schemas.ts', "import '#shared/contracts/clean';"]],
   'cli-is-a-client': [['apps/cli/src/direct.ts', "import '#shared/store/clean';"]],
 };
 
@@ -55,6 +57,10 @@ const LAWFUL: readonly (readonly [path: string, source: string])[] = [
   ['apps/gateway/src/beside.ts', 'export {};'],
   ['apps/metrics/src/clean.ts', "import '#shared/store/clean';"],
   ['apps/cli/src/clean.ts', "import '#shared/contracts/clean';"],
+  [
+    'apps/dashboard/src/clean.tsx',
+    "import 'react'; import '#shared/domain/clean'; import type * as shapes from '#shared/contracts/clean'; export type S = typeof shapes;",
+  ],
   ['test/clean.ts', "import 'pg'; import 'nats'; import '../apps/gateway/src/clean';"],
 ];
 

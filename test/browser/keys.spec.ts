@@ -3,7 +3,7 @@ import { BrowserStage, describeInBrowser, STAGE_LIMIT_MS } from '../support/brow
 
 jest.setTimeout(120_000);
 
-const KEY = 'a key of this test alone';
+const KEY = 'a-key-of-this-test-alone';
 const PIPELINES = JSON.stringify({
   pipelines: { slow: { steps: [{ name: 'think', uses: 'noop', options: { duration_ms: 3_600_000 } }] } },
 });
@@ -27,7 +27,7 @@ describeInBrowser('the dashboard of a gateway that wants a key', (program) => {
     });
     const { id } = (await submitted.json()) as { id: string };
     const { page, close } = await stage.openPage(`/jobs/${id}`);
-    const field = page.getByLabel('Key');
+    const field = page.getByLabel('Key', { exact: true });
     await field.fill('another key');
     await page.getByRole('button', { name: 'Go on' }).click();
     await page.getByText('The gateway does not know that key.').waitFor();

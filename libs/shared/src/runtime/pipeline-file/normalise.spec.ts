@@ -43,7 +43,7 @@ const stepBody = fc
     handler,
     fc.record(
       {
-        queue: fc.stringMatching(/^[a-z0-9_-]{1,12}$/),
+        queue: fc.stringMatching(/^[a-z0-9_-]{1,12}$/).filter((text) => !(text in Object.prototype)),
         timeout: duration,
         concurrency: fc.integer({ min: 1, max: 100 }),
         isolation: fc.constantFrom('inline', 'process'),
