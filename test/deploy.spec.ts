@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
+import { findProgram } from './support/programs';
 
 const ROOT = join(__dirname, '..');
 const PROMETHEUS = join(ROOT, 'deploy/prometheus');
@@ -186,21 +187,6 @@ describe.each(dashboards)('the dashboard $file', ({ panels, templating, links })
   });
 });
 
-/** The program's path; null when it is not there. */
-function onPath(program: string): string | null {
-  const places = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, program));
-  return places.find(isProgram) ?? null;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function runPromtool(program: string, args: readonly string[]): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve) => {
     const child = execFile(program, args, { cwd: PROMETHEUS }, (_, stdout, stderr) =>
@@ -210,7 +196,7 @@ function runPromtool(program: string, args: readonly string[]): Promise<{ code: 
 }
 
 describe('promtool', () => {
-  const promtool = onPath('promtool');
+  const promtool = findProgram('promtool');
   if (promtool === null) {
     it('was not run: there is none on the PATH', () => {
       process.stderr.write(

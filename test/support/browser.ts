@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import axe, { type AxeResults } from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { findProgram } from './programs';
 import { TestStack, type TestStackOptions } from './stack';
 
 const ROOT = join(__dirname, '..', '..');
@@ -23,22 +23,7 @@ export const WIDTHS = [DESK_WIDTH, 400] as const;
 
 /** The Chromium to test with: `SLUICE_TEST_BROWSER`, else one on the PATH; null when there is none. */
 export function findBrowser(): string | null {
-  const named = process.env['SLUICE_TEST_BROWSER'];
-  if (named) return named;
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  const places = ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) =>
-    folders.map((folder) => join(folder, name)),
-  );
-  return places.find(isProgram) ?? null;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return process.env['SLUICE_TEST_BROWSER'] ?? findProgram('chromium', 'chromium-browser', 'google-chrome');
 }
 
 /** Groups tests that need a browser; where there is none it says that they were not run. */

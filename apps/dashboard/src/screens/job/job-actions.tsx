@@ -6,11 +6,11 @@ import { address, call } from '../../api/client';
 import { apiKey } from '../../api/key';
 import { jobPath, useChange } from '../../api/queries';
 import { useStore } from '../../api/store';
+import { Reschedule } from '../../ui/reschedule';
 import { Action, Copy } from '../../ui/actions';
 import { cliLine, curlLine } from '../../ui/shell';
 import { commandsFor, whyNot } from './commands';
 import { Fold } from './fold';
-import { RescheduleDialog } from './reschedule';
 
 interface JobActionsProps {
   readonly job: JobView;
@@ -76,7 +76,7 @@ function Scheduled({ job }: { readonly job: JobView }): ReactNode {
       <button type="button" onClick={() => setOpen(true)}>
         Reschedule…
       </button>
-      {isOpen && <RescheduleDialog job={job} onClose={() => setOpen(false)} />}
+      {isOpen && <Reschedule job={job} onClose={() => setOpen(false)} />}
     </>
   );
 }

@@ -7,7 +7,7 @@ import { Empty, Failed, Loading } from '../../ui/states';
 import { useStill } from '../../ui/still';
 import { Countdown, Time } from '../../ui/time';
 import { More } from '../../ui/more';
-import { Reschedule } from './reschedule';
+import { Reschedule } from '../../ui/reschedule';
 
 /** Jobs that are held until their time, the first to start at the top. */
 export function HeldJobs(): ReactNode {

@@ -1,6 +1,5 @@
-import fc from 'fast-check';
 import type { ScheduleView } from '#shared/contracts/schedule';
-import { fieldTime, isErrorNews, scheduleName, timeOfField } from './words';
+import { isErrorNews, scheduleName } from './words';
 
 const schedule = (more: Partial<ScheduleView>): ScheduleView => ({ last_jobs: [], last_error: null, ...more }) as never;
 
@@ -23,19 +22,5 @@ describe('the last error of a schedule', () => {
     expect(isErrorNews(schedule({ last_error }))).toBe(true);
     expect(isErrorNews(schedule({ last_error, last_jobs: ran('2029-12-31T00:00:00.000Z') }))).toBe(true);
     expect(isErrorNews(schedule({ last_error, last_jobs: ran('2030-01-02T00:00:00.000Z') }))).toBe(false);
-  });
-});
-
-describe('a time in a field', () => {
-  it('comes back as it was, to the second', () => {
-    const seconds = fc.integer({ min: 1_700_000_000, max: 2_500_000_000 });
-    fc.assert(
-      fc.property(seconds, (at) => {
-        const back = timeOfField(fieldTime(at * 1_000));
-        // An hour that comes twice in autumn has one name for two times.
-        expect([0, 3_600_000]).toContain(Math.abs((back ?? 0) - at * 1_000));
-      }),
-    );
-    expect(timeOfField('')).toBeNull();
   });
 });

@@ -22,18 +22,3 @@ export function scheduleName({ description, job }: ScheduleView): string {
 /** Whether the last run that could not be made is news: no later one was made. */
 export const isErrorNews = ({ last_error, last_jobs }: ScheduleView): boolean =>
   last_error !== null && !last_jobs.some(({ created_at }) => created_at > last_error.at);
-
-const two = (value: number): string => String(value).padStart(2, '0');
-
-/** A time as a field for date and time takes it: by the reader's clock, to the second. */
-export function fieldTime(ms: number): string {
-  const at = new Date(ms);
-  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
-  return `${day}T${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`;
-}
-
-/** The time that such a field holds, in ms since 1970; null when it holds none. */
-export function timeOfField(text: string): number | null {
-  const ms = new Date(text).getTime();
-  return Number.isNaN(ms) ? null : ms;
-}

@@ -1,9 +1,9 @@
 import { type SyntheticEvent, type ReactNode, useId, useState } from 'react';
 import type { JobView } from '#shared/contracts/job';
 import { localTime } from '#shared/domain/words';
-import { jobPath, useChange } from '../../api/queries';
-import { Dialog, say } from '../../ui/actions';
-import { fieldTime, timeOfField } from './words';
+import { jobPath, useChange } from '../api/queries';
+import { Dialog, say } from './actions';
+import { fromLocalInput, toLocalInput } from './local-input';
 
 const MINUTE_MS = 60_000;
 const SHORTCUTS: readonly (readonly [string, number])[] = [
@@ -15,15 +15,14 @@ const SHORTCUTS: readonly (readonly [string, number])[] = [
 /** Asks for another start of a job that is held. */
 export function Reschedule({ job, onClose }: { readonly job: JobView; readonly onClose: () => void }): ReactNode {
   const change = useChange<JobView>();
-  const [text, setText] = useState(fieldTime(job.eta === null ? Date.now() : Date.parse(job.eta)));
+  const [text, setText] = useState(toLocalInput(job.eta ?? new Date().toISOString()));
   const [fault, setFault] = useState<string | null>(null);
   const [field, told] = [useId(), useId()];
   const move = async (event: SyntheticEvent): Promise<void> => {
     event.preventDefault();
-    const at = timeOfField(text);
-    if (at === null) return setFault('Expected a day and a time.');
+    const eta = fromLocalInput(text);
+    if (eta === '') return setFault('Expected a day and a time.');
     try {
-      const eta = new Date(at).toISOString();
       const moved = await change.mutateAsync({ path: jobPath(job.id, 'reschedule'), body: { eta } });
       say(moved.status === 'scheduled' ? `The job starts at ${localTime(eta)}.` : 'The job starts now.');
       onClose();
@@ -52,7 +51,11 @@ export function Reschedule({ job, onClose }: { readonly job: JobView; readonly o
         </div>
         <p className="buttons">
           {SHORTCUTS.map(([words, ms]) => (
-            <button key={words} type="button" onClick={() => setText(fieldTime(Date.now() + ms))}>
+            <button
+              key={words}
+              type="button"
+              onClick={() => setText(toLocalInput(new Date(Date.now() + ms).toISOString()))}
+            >
               {words}
             </button>
           ))}
