@@ -20,7 +20,7 @@ import { useTheme } from './ui/theme';
 
 const SCREENS = [
   { path: '/', title: 'Overview', key: 'o' },
-  { path: '/jobs', title: 'Jobs', key: 'b' },
+  { path: '/jobs', title: 'Jobs', key: 'j' },
   { path: '/scheduled', title: 'Scheduled', key: 's' },
   { path: '/dead-letters', title: 'Dead letters', key: 'd' },
   { path: '/resources', title: 'Resources', key: 'r' },

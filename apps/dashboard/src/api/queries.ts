@@ -68,7 +68,7 @@ export const useSchedules = () => usePages<SchedulePage>('/v1/schedules', {}, 5 
 export const useSchedule = (id: string) => useRead<ScheduleView>(`/v1/schedules/${encodeURIComponent(id)}`);
 export const useDeadLetterGroups = () =>
   useRead<DeadLetterGroups>('/v1/dead_letters', { group_by: 'fingerprint', limit: 200 });
-export const useDeadLetters = (filter: Parameters) => usePages<DeadLetterPage>('/v1/dead_letters', filter);
+export const useDeadLetters = (filter: Parameters) => usePages<DeadLetterPage>('/v1/dead_letters', filter, 5 * SECOND);
 export const usePipelines = () => useRead<PipelineList>('/v1/pipelines', {}, 60 * SECOND);
 export const useWorkers = () => useRead<WorkerList>('/v1/workers');
 

@@ -45,6 +45,7 @@ export function Reschedule({ job, onClose }: { readonly job: JobView; readonly o
             aria-describedby={told}
             onChange={(event) => setText(event.target.value)}
           />
+          {isPast(text) && <span className="retried">⚠ That time is past: the job would start at once.</span>}
           <span id={told} className="field-fault" role="alert">
             {fault}
           </span>
@@ -72,3 +73,8 @@ export function Reschedule({ job, onClose }: { readonly job: JobView; readonly o
     </Dialog>
   );
 }
+
+const isPast = (text: string): boolean => {
+  const eta = fromLocalInput(text);
+  return eta !== '' && Date.parse(eta) <= Date.now();
+};

@@ -98,6 +98,8 @@ describe('curlLine', () => {
 });
 
 test('cliLine', () => {
-  expect(cliLine(['ingest', 'cancel', '0192-ab'])).toBe('npx sluice ingest cancel 0192-ab');
-  expect(cliLine(['ingest', 'start', './a b', '--tag', ''])).toBe("npx sluice ingest start './a b' --tag ''");
+  expect(cliLine(['ingest', 'cancel', '0192-ab'], 'http://127.0.0.1:3000')).toBe('npx sluice ingest cancel 0192-ab');
+  expect(cliLine(['ingest', 'start', './a b', '--tag', ''], 'http://h:1')).toBe(
+    "npx sluice --url http://h:1 ingest start './a b' --tag ''",
+  );
 });

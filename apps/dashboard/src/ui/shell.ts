@@ -23,5 +23,14 @@ export function curlLine({ method, url, body, withKey = false }: CurlCall): stri
   return words.join(' ');
 }
 
-/** A call of the command line tool: `npx sluice ingest cancel ID`. */
-export const cliLine = (args: readonly string[]): string => ['npx', 'sluice', ...args.map(shellQuote)].join(' ');
+/** Where the command line tool looks for a gateway when nobody says where it is, and the same by another name. */
+const DEFAULT_ORIGINS = ['http://127.0.0.1:3000', 'http://localhost:3000'];
+
+/**
+ * A call of the command line tool: `npx sluice ingest cancel ID`.
+ * @param origin of the gateway that it is to call: named in the line where the tool would not find it by itself
+ */
+export function cliLine(args: readonly string[], origin: string): string {
+  const where = DEFAULT_ORIGINS.includes(origin) ? [] : ['--url', origin];
+  return ['npx', 'sluice', ...[...where, ...args].map(shellQuote)].join(' ');
+}

@@ -15,6 +15,9 @@ export function Head({ job }: { readonly job: JobView }): ReactNode {
   const { id, pipeline, status } = job;
   return (
     <section className="panel" aria-label="The job">
+      <p className="job-back">
+        <Link href="/jobs">← Jobs</Link>
+      </p>
       <h1 className="job-title">
         <Status of={status} /> <span className="job-text">{pipeline}</span>
       </h1>

@@ -113,7 +113,7 @@ function Commands({ job, step }: JobActionsProps): ReactNode {
             {commandsFor(job, step).map(({ label, args, method, path, body }) => (
               <li key={label}>
                 <span>{label}</span>
-                <Copy label="as CLI" text={cliLine(args)} />
+                <Copy label="as CLI" text={cliLine(args, location.origin)} />
                 <Copy label="as curl" text={curlLine({ method, url: `${location.origin}${path}`, body, withKey })} />
               </li>
             ))}

@@ -100,7 +100,7 @@ const tickWords = (ms: number): string => (ms === 0 ? '0s' : duration(ms).replac
 function Cuts({ scale, isNamed = false }: { readonly scale: TimeScale; readonly isNamed?: boolean }): ReactNode {
   return scale.cuts.map(({ at, ms }) => (
     <span key={at} className="job-cut" style={{ left: `${at * 100}%` }} title={`Nothing for ${duration(ms)}`}>
-      {isNamed ? '⫽' : ''}
+      {isNamed ? '⋯' : ''}
     </span>
   ));
 }
@@ -127,7 +127,7 @@ function Legend({ hasCuts }: { readonly hasCuts: boolean }): ReactNode {
       <li>
         <span className="job-key job-bar-back_off" /> back-off before the next attempt
       </li>
-      {hasCuts && <li>⫽ a long pause, cut out</li>}
+      {hasCuts && <li>⋯ a long pause, cut out</li>}
     </ul>
   );
 }

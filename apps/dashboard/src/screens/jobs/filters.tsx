@@ -241,6 +241,10 @@ function Typed(props: TypedProps): ReactNode {
         ref={field}
         value={text}
         onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          // What is typed counts by itself; the keys of the page are wanted again.
+          if (event.key === 'Enter' || event.key === 'Escape') event.currentTarget.blur();
+        }}
         autoComplete="off"
         {...others}
       />

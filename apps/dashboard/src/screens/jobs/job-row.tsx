@@ -36,7 +36,7 @@ export const JobRow = memo(function JobRow({
       </td>
       <td className="job-progress">
         <Ahead job={job} />
-        <Second>{steps.join(', ')}</Second>
+        <Second>{isRetrying(job) ? <NextTry job={job} /> : steps.join(', ')}</Second>
       </td>
       <td className="job-retries right" data-label="Retries">
         <Retries count={retries} />
@@ -100,3 +100,16 @@ function Ahead({ job: { id, status, eta, progress, depends_on: after } }: { read
 }
 
 const firstLine = (text: string): string => text.trim().split('\n', 1)[0] ?? '';
+
+/** When the first of the steps that are in back-off is tried again. */
+function NextTry({ job: { steps } }: { readonly job: JobView }): ReactNode {
+  const [next] = steps
+    .filter(({ status, next_retry_at: at }) => status === 'retrying' && at !== null)
+    .sort((a, b) => Date.parse(a.next_retry_at ?? '') - Date.parse(b.next_retry_at ?? ''));
+  if (!next) return null;
+  return (
+    <>
+      {next.name} again <Countdown to={next.next_retry_at} />
+    </>
+  );
+}

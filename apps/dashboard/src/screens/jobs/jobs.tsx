@@ -195,7 +195,7 @@ function Refused({ error, onClear }: { readonly error: CallError; readonly onCle
   );
 }
 
-const FIRST_JOB = cliLine(['ingest', 'start', '.']);
+const FIRST_JOB = cliLine(['ingest', 'start', '.'], location.origin);
 
 function NoRows({ isFiltered, onClear }: { readonly isFiltered: boolean; readonly onClear: () => void }): ReactNode {
   if (isFiltered) {

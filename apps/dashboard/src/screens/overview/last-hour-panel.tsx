@@ -38,7 +38,7 @@ function Figures({ history }: { readonly history: ResourceHistory }): ReactNode 
     <>
       <dl className="facts hour-facts">
         <div>
-          <dt>jobs that ended</dt>
+          <dt>runs of jobs that ended</dt>
           <dd>
             <strong>{count(hour.ended)}</strong> <span className="quiet">({hour.perMinute.toFixed(1)} per minute)</span>
           </dd>

@@ -61,8 +61,8 @@ it('counts dead letters, names the most frequent, and says when the last came', 
 it('finds failing pipelines by their share, with an address for whatever they are called', () => {
   const pipelines = { 'a&b': pipeline(4, 3), rare: pipeline(1_000, 3), some: pipeline(10, 1), idle: pipeline(0, 0) };
   expect(found({ metrics: metricsOf(pipelines) })).toMatchObject([
-    { weight: 'bad', what: '3 of 4 jobs of a&b failed', href: '/jobs?status=failed&pipeline=a%26b' },
-    { weight: 'warn', what: '1 of 10 jobs of some failed' },
+    { weight: 'bad', what: '3 of 4 runs of a&b failed', href: '/jobs?status=failed&pipeline=a%26b' },
+    { weight: 'warn', what: '1 of 10 runs of some failed' },
   ]);
 });
 

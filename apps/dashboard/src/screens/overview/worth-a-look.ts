@@ -100,8 +100,8 @@ function pipelinesOf({ metrics }: ResourceStatus): Problem[] {
     failing.map(({ name, ended, failed, share }) => ({
       key: `failing ${name}`,
       weight: share >= FAILING_BADLY_SHARE ? 'bad' : 'warn',
-      what: `${failed} of ${counted(ended, 'job')} of ${name} failed`,
-      more: `${Math.round(share * 100)} % of those that ended in the last hour`,
+      what: `${failed} of ${counted(ended, 'run')} of ${name} failed`,
+      more: `${Math.round(share * 100)} % of those that ended in the last hour; each retry of a job is a run`,
       href: `/jobs?${new URLSearchParams({ status: 'failed', pipeline: name })}`,
     })),
     { noun: 'pipeline', does: 'with failures', href: '/jobs?status=failed' },

@@ -41,7 +41,13 @@ export function QueueTable({ queues }: { readonly queues: ResourceStatus['queues
               <td className="right">{ready === null ? <span title="NATS does not say">?</span> : count(ready)}</td>
               <td className="right">{count(running)}</td>
               <td className="right">
-                {retrying > 0 ? <span className="retried">{count(retrying)}</span> : count(retrying)}
+                {retrying > 0 ? (
+                  <Link href="/jobs?status=retrying" className="retried">
+                    {count(retrying)}
+                  </Link>
+                ) : (
+                  count(retrying)
+                )}
               </td>
               <td className="right">{said(oldest, seconds)}</td>
             </tr>

@@ -1,6 +1,8 @@
 import type { JobRequest } from './draft';
 import { submitCli, submitCurl } from './command-lines';
 
+const ORIGIN = 'http://127.0.0.1:3000';
+
 test('the call as curl', () => {
   expect(submitCurl({ pipeline: 'demo', description: "it's" }, 'http://localhost:3000', true)).toBe(
     'curl -s -X POST http://localhost:3000/v1/ingest -H "authorization: Bearer $SLUICE_API_KEY" ' +
@@ -10,22 +12,25 @@ test('the call as curl', () => {
 
 describe('the command', () => {
   test('all that it can say', () => {
-    const line = submitCli({
-      pipeline: 'demo',
-      source: '/srv/my code',
-      branch: 'main',
-      input: { a: "it's" },
-      steps: ['a', 'b'],
-      options: { a: { size: 7, mode: 'fast', text: '7', list: ['x'] } },
-      priority: 'high',
-      eta: '2030-01-31T18:30:00.000Z',
-      countdown: 1.5,
-      depends_on: ['i', 'j'],
-      on_dependency_failure: 'run',
-      tags: ['one', 'two, three'],
-      description: '-v',
-      idempotency_key: 'k',
-    });
+    const line = submitCli(
+      {
+        pipeline: 'demo',
+        source: '/srv/my code',
+        branch: 'main',
+        input: { a: "it's" },
+        steps: ['a', 'b'],
+        options: { a: { size: 7, mode: 'fast', text: '7', list: ['x'] } },
+        priority: 'high',
+        eta: '2030-01-31T18:30:00.000Z',
+        countdown: 1.5,
+        depends_on: ['i', 'j'],
+        on_dependency_failure: 'run',
+        tags: ['one', 'two, three'],
+        description: '-v',
+        idempotency_key: 'k',
+      },
+      ORIGIN,
+    );
     expect(line).toBe(
       `npx sluice ingest start '/srv/my code' --pipeline demo --branch main --priority high --steps a,b ` +
         `--option a.size=7 --option a.mode=fast --option 'a.text="7"' --option 'a.list=["x"]' ` +
@@ -35,7 +40,7 @@ describe('the command', () => {
   });
 
   test('a source that looks like an option', () => {
-    expect(submitCli({ pipeline: 'demo', source: '-x@host:y' })).toBe(
+    expect(submitCli({ pipeline: 'demo', source: '-x@host:y' }, ORIGIN)).toBe(
       'npx sluice ingest start --pipeline demo -- -x@host:y',
     );
   });
@@ -48,6 +53,6 @@ describe('the command', () => {
     { options: { a: { 'k=y': 1 } } },
     { source: 'src' },
   ])('%j cannot be said', (fields) => {
-    expect(submitCli({ pipeline: 'demo', ...fields })).toBeNull();
+    expect(submitCli({ pipeline: 'demo', ...fields }, ORIGIN)).toBeNull();
   });
 });

@@ -10,7 +10,7 @@ export const submitCurl = (body: JobRequest, origin: string, withKey: boolean): 
 const ABSOLUTE = /^(?:\/|[a-z][a-z0-9+.-]*:\/\/|[^/\\\s:]+@[^/\\\s:]+:)/i;
 
 /** The same job from the command line; null when it has a name or a source that the command has no way to say. */
-export function submitCli(body: JobRequest): string | null {
+export function submitCli(body: JobRequest, origin: string): string | null {
   const options = optionWords(body.options ?? {});
   const steps = stepWords(body.steps ?? []);
   const { source } = body;
@@ -30,9 +30,9 @@ export function submitCli(body: JobRequest): string | null {
     ...pair('--description', body.description),
     ...pair('--idempotency-key', body.idempotency_key),
   ];
-  if (source === undefined) return cliLine(['ingest', 'start', ...words]);
+  if (source === undefined) return cliLine(['ingest', 'start', ...words], origin);
   const isLikeOption = source.startsWith('-');
-  return cliLine(['ingest', 'start', ...(isLikeOption ? [...words, '--', source] : [source, ...words])]);
+  return cliLine(['ingest', 'start', ...(isLikeOption ? [...words, '--', source] : [source, ...words])], origin);
 }
 
 const pair = (option: string, value: string | undefined): string[] => (value === undefined ? [] : [option, value]);

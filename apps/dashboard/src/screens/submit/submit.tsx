@@ -292,7 +292,7 @@ function Commands({
 }): ReactNode {
   const hasKey = useStore(apiKey) !== '';
   const curl = submitCurl(body, location.origin, hasKey);
-  const cli = submitCli(body);
+  const cli = submitCli(body, location.origin);
   return (
     <details className="panel">
       <summary>The same from a terminal</summary>

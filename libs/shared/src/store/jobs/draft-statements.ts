@@ -150,7 +150,7 @@ UPDATE jobs SET
   told = CASE WHEN u.run = jobs.run OR jobs.told IS NULL THEN jobs.told ELSE '' END,
   cancel_at = CASE WHEN u.status = 'cancelling' THEN coalesce(jobs.cancel_at, now()) END,
   cancel_mark = CASE WHEN u.status = 'cancelling' THEN jobs.cancel_mark END,
-  queued_at = coalesce(jobs.queued_at, ${timestamp('u.dispatched_us')})
+  queued_at = coalesce(CASE WHEN u.run = jobs.run THEN jobs.queued_at END, ${timestamp('u.dispatched_us')})
 FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
             $9::bigint[], $10::bigint[], $44::int[], $45::bigint[], $46::float8[], $47::jsonb[])
   AS u (id, run, status, done, dead, open, slow, dispatched_us, started_us, completed_us, needs_jobs, eta_us, countdown,
