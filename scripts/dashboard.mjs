@@ -35,6 +35,7 @@ export async function buildDashboard({ ifNeeded }) {
   const unlock = await lock();
   try {
     if (ifNeeded && (await isCurrent())) return false;
+    await removeUnfinished();
     const unfinished = `${OUTPUT}.${process.pid}`;
     await runVite('build', '--config', CONFIG, '--outDir', unfinished, '--logLevel', 'error');
     for (const path of await filesUnder(unfinished)) {
@@ -47,6 +48,14 @@ export async function buildDashboard({ ifNeeded }) {
     return true;
   } finally {
     await unlock();
+  }
+}
+
+/** What builds have left that were killed. */
+async function removeUnfinished() {
+  const names = await readdir(dirname(OUTPUT)).catch(() => []);
+  for (const name of names.filter((each) => /^dashboard\.\d+$/.test(each))) {
+    await rm(join(dirname(OUTPUT), name), { recursive: true, force: true });
   }
 }
 

@@ -80,6 +80,16 @@ describeInBrowser('what people do with a job in the dashboard', (program) => {
     expect(await load.innerText()).toMatch(/\d %[\s\S]*\d MB/);
   });
 
+  it('submits once, however often it is told to before the first is answered', async () => {
+    const page = await open('/submit');
+    await page.getByLabel('Pipeline').selectOption('quick');
+    await page.getByLabel('Tags').fill('once');
+    await page.evaluate('for (const _ of [1, 2, 3]) document.querySelector("main form").requestSubmit()');
+    await page.waitForURL('**/jobs/*');
+    await title(page, 'completed');
+    expect((await get<JobPage>(stage.stack, '/v1/ingest?tag=once')).items).toHaveLength(1);
+  });
+
   it('sees a countdown reach its start', async () => {
     const page = await open(`/jobs/${await submit({ pipeline: 'quick', countdown: 3 })}`);
     await title(page, 'scheduled');
@@ -219,9 +229,13 @@ describeInBrowser('what people do with a job in the dashboard', (program) => {
     await page.locator('.banner', { hasText: 'has not answered' }).waitFor();
     await page.unroute('**/v1/**');
     await page.locator('.banner').waitFor({ state: 'detached' });
+    await page.route('**/v1/**', (route) => route.fulfill({ status: 503, body: '{"title":"Unavailable"}' }));
+    await page.locator('.banner', { hasText: 'answers with errors' }).waitFor();
+    await page.unroute('**/v1/**');
+    await page.locator('.banner').waitFor({ state: 'detached' });
     // The browser itself writes each call that failed into its console.
     const written = opened?.troubles.slice(before) ?? [];
-    expect(written.filter((text) => !text.includes('net::ERR_FAILED'))).toEqual([]);
+    expect(written.filter((text) => !/net::ERR_FAILED|status of 503/.test(text))).toEqual([]);
     await opened?.close();
     opened = undefined;
   });

@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { longDuration } from '#shared/domain/words';
-import { unreachableSince } from './api/client';
+import { unreachableSince, unwellSince } from './api/client';
 import { apiKey, keyIsWanted, setApiKey } from './api/key';
 import { queryClient } from './api/queries';
 import { useStore } from './api/store';
@@ -131,16 +131,21 @@ function Appearance({ onHelp }: { readonly onHelp: () => void }): ReactNode {
 /** Said while the gateway does not answer; all is read again once it does. */
 function Disconnected(): ReactNode {
   const since = useStore(unreachableSince);
-  const now = useNow();
+  const unwell = useStore(unwellSince);
+  useNow();
+  const now = Date.now();
   const wasAway = useRef(false);
   useEffect(() => {
     if (since === null && wasAway.current) void queryClient.invalidateQueries();
     wasAway.current = since !== null;
   }, [since]);
-  if (since === null) return null;
+  if (since === null && unwell === null) return null;
   return (
     <p className="banner" role="alert">
-      The gateway has not answered for {longDuration(now - since)}; what you see is from before. Trying again by itself.
+      {since === null
+        ? 'The gateway answers with errors, as it does without its database'
+        : `The gateway has not answered for ${longDuration(now - since)}`}
+      ; what you see may be from before. Trying again by itself.
     </p>
   );
 }

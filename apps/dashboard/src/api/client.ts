@@ -1,11 +1,15 @@
 import type { Problem } from '#shared/contracts/job';
+import { noteServerTime } from './clock';
 import { apiKey, keyIsWanted } from './key';
 import { createStore } from './store';
 
 const LIMIT_MS = 15_000;
 
-/** Since when the gateway has not answered, in ms since 1970; null: it answers. */
+/** Since when the gateway has not answered, in ms since 1970 by the reader's clock; null: it answers. */
 export const unreachableSince = createStore<number | null>(null);
+
+/** Since when it has answered reads with an error of its own, as without its database; null: it does not. */
+export const unwellSince = createStore<number | null>(null);
 
 /** A call that was refused or got no answer. Its message is for people. */
 export class CallError extends Error {
@@ -69,6 +73,8 @@ export async function call<T>(
     throw new CallError('The gateway does not answer.', 0);
   }
   unreachableSince.set(null);
+  noteServerTime(response.headers.get('date'));
+  if (method === 'GET') unwellSince.set(response.status < 500 ? null : (unwellSince.get() ?? Date.now()));
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
   if (response.status === 401) keyIsWanted.set(true);
   throw refusal(response, text);

@@ -50,7 +50,11 @@ interface ActionProps {
 export function Action({ label, onDo, done, question, disabled, hint, kind = 'plain' }: ActionProps): ReactNode {
   const [isBusy, setBusy] = useState(false);
   const [isAsking, setAsking] = useState(false);
+  const isRunning = useRef(false);
   const run = async (): Promise<void> => {
+    // What is drawn is known a moment later: two clicks may come before.
+    if (isRunning.current) return;
+    isRunning.current = true;
     setAsking(false);
     setBusy(true);
     try {
@@ -59,6 +63,7 @@ export function Action({ label, onDo, done, question, disabled, hint, kind = 'pl
     } catch (error) {
       say(`${label}: ${(error as Error).message}`, true);
     } finally {
+      isRunning.current = false;
       setBusy(false);
     }
   };

@@ -1,7 +1,8 @@
 import { useEffect } from 'react';
+import { serverNow } from '../api/clock';
 import { createStore, useStore } from '../api/store';
 
-const now = createStore(Date.now());
+const now = createStore(serverNow());
 let watchers = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -9,7 +10,7 @@ let timer: ReturnType<typeof setInterval> | undefined;
 export function useNow(): number {
   useEffect(() => {
     watchers += 1;
-    timer ??= setInterval(() => now.set(Date.now()), 500);
+    timer ??= setInterval(() => now.set(serverNow()), 500);
     return () => {
       watchers -= 1;
       if (watchers > 0) return;

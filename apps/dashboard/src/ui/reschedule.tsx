@@ -1,6 +1,7 @@
 import { type SyntheticEvent, type ReactNode, useId, useState } from 'react';
 import type { JobView } from '#shared/contracts/job';
 import { localTime } from '#shared/domain/words';
+import { serverNow } from '../api/clock';
 import { jobPath, useChange } from '../api/queries';
 import { Dialog, say } from './actions';
 import { fromLocalInput, toLocalInput } from './local-input';
@@ -15,12 +16,14 @@ const SHORTCUTS: readonly (readonly [string, number])[] = [
 /** Asks for another start of a job that is held. */
 export function Reschedule({ job, onClose }: { readonly job: JobView; readonly onClose: () => void }): ReactNode {
   const change = useChange<JobView>();
-  const [text, setText] = useState(toLocalInput(job.eta ?? new Date().toISOString()));
+  const [before] = useState(toLocalInput(job.eta ?? ''));
+  const [text, setText] = useState(before);
   const [fault, setFault] = useState<string | null>(null);
   const [field, told] = [useId(), useId()];
   const move = async (event: SyntheticEvent): Promise<void> => {
     event.preventDefault();
-    const eta = fromLocalInput(text);
+    // An hour that comes twice in autumn has one name: what was not touched stays as it is.
+    const eta = text === before ? (job.eta ?? '') : fromLocalInput(text);
     if (eta === '') return setFault('Expected a day and a time.');
     try {
       const moved = await change.mutateAsync({ path: jobPath(job.id, 'reschedule'), body: { eta } });
@@ -55,7 +58,7 @@ export function Reschedule({ job, onClose }: { readonly job: JobView; readonly o
             <button
               key={words}
               type="button"
-              onClick={() => setText(toLocalInput(new Date(Date.now() + ms).toISOString()))}
+              onClick={() => setText(toLocalInput(new Date(serverNow() + ms).toISOString()))}
             >
               {words}
             </button>
@@ -76,5 +79,5 @@ export function Reschedule({ job, onClose }: { readonly job: JobView; readonly o
 
 const isPast = (text: string): boolean => {
   const eta = fromLocalInput(text);
-  return eta !== '' && Date.parse(eta) <= Date.now();
+  return eta !== '' && Date.parse(eta) <= serverNow();
 };

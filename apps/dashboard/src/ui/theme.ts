@@ -3,7 +3,7 @@ import { createStore, useStore } from '../api/store';
 export type Theme = 'system' | 'light' | 'dark';
 
 const NAME = 'sluice-theme';
-const stored = localStorage.getItem(NAME);
+const stored = read();
 const theme = createStore<Theme>(stored === 'light' || stored === 'dark' ? stored : 'system');
 show(theme.get());
 
@@ -16,7 +16,7 @@ export function useTheme(): readonly [Theme, () => void] {
     current,
     () => {
       const next = NEXT[current];
-      localStorage.setItem(NAME, next);
+      keep(next);
       theme.set(next);
       show(next);
     },
@@ -26,4 +26,21 @@ export function useTheme(): readonly [Theme, () => void] {
 function show(wanted: Theme): void {
   if (wanted === 'system') delete document.documentElement.dataset['theme'];
   else document.documentElement.dataset['theme'] = wanted;
+}
+
+/** A browser may keep nothing, and say so by an error. */
+function read(): string | null {
+  try {
+    return localStorage.getItem(NAME);
+  } catch {
+    return null;
+  }
+}
+
+function keep(wanted: Theme): void {
+  try {
+    localStorage.setItem(NAME, wanted);
+  } catch {
+    // It holds until the page is loaded again.
+  }
 }

@@ -73,7 +73,17 @@ describe('once it is built, without a restart', () => {
     },
   );
 
-  it.each(['/assets/none.js', '/assets/', '/index.htm', '/nothing'])('%s is not there', async (url) => {
-    expect((await get(url)).statusCode).toBe(404);
+  it.each([
+    ...['/assets/none.js', '/assets/', '/assets/a.js.gz', '/index.htm', '/nothing'],
+    ...['/assets/..%2findex.html', '/assets/..%5cindex.html', '/assets/a%00.js'],
+  ])('%s is not there, and nobody is to remember that', async (url) => {
+    const { statusCode, headers } = await get(url);
+    expect(statusCode).toBe(404);
+    expect(headers['cache-control']).toBeUndefined();
+  });
+
+  it.each(['bytes=5-2', 'bytes=999999999-', 'bytes=0-3'])('a range (%s) is not heeded', async (range) => {
+    const { statusCode, body } = await get('/assets/a.js', { range });
+    expect([statusCode, body]).toEqual([200, SCRIPT]);
   });
 });

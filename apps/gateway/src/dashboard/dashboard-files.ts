@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
@@ -18,6 +18,8 @@ export const SCREENS = [
 /** No script, style, picture or connection but the gateway's own; no page around it. */
 const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 const YEAR_S = 31_536_000;
+/** As the build names them: in one folder. Their compressed forms are chosen by what the browser takes. */
+const ASSET = /^[\w-]+(?:\.[\w-]+)*\.(?:js|css|svg|woff2)$/;
 
 const NOT_BUILT =
   '<!doctype html><html lang="en"><title>Sluice</title><h1>The dashboard has not been built</h1>' +
@@ -30,27 +32,29 @@ const NOT_BUILT =
  */
 export async function serveDashboard(app: NestFastifyApplication, folder: string): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance();
+  const assets = join(folder, 'assets');
   await app.register(fastifyStatic, {
     root: folder,
     serve: false,
     preCompressed: true,
     cacheControl: false,
-    decorateReply: true,
+    // They are small; without ranges none can be wrong.
+    acceptRanges: false,
+    // Only what is there is kept: the names of assets change with their content.
+    setHeaders: (reply, path) => {
+      const isAsset = path.startsWith(assets + sep);
+      reply.setHeader('Cache-Control', isAsset ? `public, max-age=${YEAR_S}, immutable` : 'no-cache');
+    },
   });
   for (const screen of SCREENS) {
     fastify.get(screen, (_request, reply) => {
-      void reply.headers({
-        'Content-Security-Policy': POLICY,
-        'Referrer-Policy': 'no-referrer',
-        'Cache-Control': 'no-cache',
-      });
+      void reply.headers({ 'Content-Security-Policy': POLICY, 'Referrer-Policy': 'no-referrer' });
       if (existsSync(join(folder, 'index.html'))) return reply.sendFile('index.html');
       return reply.code(503).type('text/html; charset=utf-8').send(NOT_BUILT);
     });
   }
-  fastify.get('/favicon.svg', (_request, reply) => reply.header('Cache-Control', 'no-cache').sendFile('favicon.svg'));
-  // Their names change with their content.
-  fastify.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>
-    reply.header('Cache-Control', `public, max-age=${YEAR_S}, immutable`).sendFile(`assets/${request.params['*']}`),
+  fastify.get('/favicon.svg', (_request, reply) => reply.sendFile('favicon.svg'));
+  fastify.get<{ Params: { name: string } }>('/assets/:name', ({ params: { name } }, reply) =>
+    ASSET.test(name) ? reply.sendFile(name, assets) : reply.callNotFound(),
   );
 }

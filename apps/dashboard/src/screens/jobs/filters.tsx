@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { serverNow } from '../../api/clock';
 import { usePipelines } from '../../api/queries';
 import { type Store, useStore } from '../../api/store';
 import { fromLocalInput, toLocalInput } from '../../ui/local-input';
@@ -130,8 +131,8 @@ const MINUTE_MS = 60_000;
 
 /** Quick picks of "created after". */
 const PICKS: readonly (readonly [string, () => Date])[] = [
-  ['15 min', () => new Date(Date.now() - 15 * MINUTE_MS)],
-  ['1 h', () => new Date(Date.now() - 60 * MINUTE_MS)],
+  ['15 min', () => new Date(serverNow() - 15 * MINUTE_MS)],
+  ['1 h', () => new Date(serverNow() - 60 * MINUTE_MS)],
   ['today', () => new Date(new Date().setHours(0, 0, 0, 0))],
 ];
 

@@ -4,6 +4,7 @@ import { Link } from 'wouter';
 import type { JobPage } from '#shared/contracts/job';
 import type { ResourceStatus } from '#shared/contracts/resource-status';
 import { JOB_STATUSES } from '#shared/domain/status';
+import { serverTimeOf } from '../../api/clock';
 import { useDeadLetterGroups, useRead, useResourceHistory, useResourceStatus } from '../../api/queries';
 import { createStore, useStore } from '../../api/store';
 import { useRowKeys } from '../../ui/keys';
@@ -89,14 +90,14 @@ function useProblems(status: ReturnType<typeof useResourceStatus>, historyIsStal
   const freshAtMs = useStore(freshAt);
   const { data, dataUpdatedAt } = status;
   useEffect(() => {
-    if (data && !data.stale) freshAt.set(dataUpdatedAt);
+    if (data && !data.stale) freshAt.set(serverTimeOf(dataUpdatedAt));
   }, [data, dataUpdatedAt]);
   const problems = useMemo(
     () =>
       worthALook({
         ...{ status: data ?? null, deadLetters: deadLetters.data ?? null, freshAtMs, historyIsStale },
         firstDue: scheduled.data
-          ? { eta: scheduled.data.items[0]?.eta ?? null, seenAtMs: scheduled.dataUpdatedAt }
+          ? { eta: scheduled.data.items[0]?.eta ?? null, seenAtMs: serverTimeOf(scheduled.dataUpdatedAt) }
           : null,
         unread: [
           ...(deadLetters.error ? ['Dead letters'] : []),

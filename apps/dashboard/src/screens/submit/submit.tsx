@@ -99,10 +99,13 @@ function SubmitForm({ choices }: { readonly choices: readonly Choice[] }): React
       setRefusal((said) => said && withoutFaultsAt(said, path));
     },
   };
+  const isSending = useRef(false);
   const submit = async (): Promise<void> => {
     setTried(true);
     setRefusal(null);
-    if (faults.length > 0) return;
+    if (faults.length > 0 || isSending.current) return;
+    // What is drawn is known a moment later: two clicks may come before.
+    isSending.current = true;
     try {
       const job = await submission.mutateAsync({ path: '/v1/ingest', body });
       draftStore.set(EMPTY_DRAFT);
@@ -110,6 +113,8 @@ function SubmitForm({ choices }: { readonly choices: readonly Choice[] }): React
       navigate(`/jobs/${job.id}`);
     } catch (error) {
       setRefusal(refusalOf(error as Error, draft.key !== ''));
+    } finally {
+      isSending.current = false;
     }
   };
   return (
