@@ -138,6 +138,18 @@ describe('a cancel', () => {
 });
 
 describe('a retry', () => {
+  it('waits anew: what passed before it is no wait', async () => {
+    const id = await failedJob();
+    const before = await now(id);
+    await retry(id);
+    const after = await now(id);
+    expect(before.completed_at).not.toBeNull();
+    expect(Date.parse(after.queued_at ?? '')).toBeGreaterThanOrEqual(Date.parse(before.completed_at ?? ''));
+    expect(after.created_at).toBe(before.created_at);
+    await worker.begin(id, 1);
+    expect((await now(id)).queued_at).toBe(after.queued_at);
+  });
+
   it('goes on from the failed step with what is stored, in a new run that workers must read', async () => {
     const id = await failedJob();
     expect(await now(id)).toMatchObject({ status: 'failed' });
