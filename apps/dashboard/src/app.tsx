@@ -1,7 +1,7 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { longDuration } from '#shared/domain/words';
-import { unreachableSince, unwellSince } from './api/client';
+import { isUnwell, unreachableSince } from './api/client';
 import { apiKey, keyIsWanted, setApiKey } from './api/key';
 import { queryClient } from './api/queries';
 import { useStore } from './api/store';
@@ -131,7 +131,7 @@ function Appearance({ onHelp }: { readonly onHelp: () => void }): ReactNode {
 /** Said while the gateway does not answer; all is read again once it does. */
 function Disconnected(): ReactNode {
   const since = useStore(unreachableSince);
-  const unwell = useStore(unwellSince);
+  const unwell = useStore(isUnwell);
   useNow();
   const now = Date.now();
   const wasAway = useRef(false);
@@ -139,7 +139,7 @@ function Disconnected(): ReactNode {
     if (since === null && wasAway.current) void queryClient.invalidateQueries();
     wasAway.current = since !== null;
   }, [since]);
-  if (since === null && unwell === null) return null;
+  if (since === null && !unwell) return null;
   return (
     <p className="banner" role="alert">
       {since === null

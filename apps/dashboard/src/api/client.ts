@@ -8,8 +8,8 @@ const LIMIT_MS = 15_000;
 /** Since when the gateway has not answered, in ms since 1970 by the reader's clock; null: it answers. */
 export const unreachableSince = createStore<number | null>(null);
 
-/** Since when it has answered reads with an error of its own, as without its database; null: it does not. */
-export const unwellSince = createStore<number | null>(null);
+/** Whether it answers reads with an error of its own, as without its database. */
+export const isUnwell = createStore(false);
 
 /** A call that was refused or got no answer. Its message is for people. */
 export class CallError extends Error {
@@ -74,7 +74,7 @@ export async function call<T>(
   }
   unreachableSince.set(null);
   noteServerTime(response.headers.get('date'));
-  if (method === 'GET') unwellSince.set(response.status < 500 ? null : (unwellSince.get() ?? Date.now()));
+  if (method === 'GET') isUnwell.set(response.status >= 500);
   if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
   if (response.status === 401) keyIsWanted.set(true);
   throw refusal(response, text);

@@ -6,12 +6,12 @@ import {
   useQuery,
   useQueryClient,
 } from '@tanstack/react-query';
-import type { DeadLetterGroups, DeadLetterPage } from '#shared/contracts/dead-letter';
-import type { PipelineList, WorkerList } from '#shared/contracts/fleet';
-import type { AttemptView, JobPage, JobView } from '#shared/contracts/job';
+import type { DeadLetterGroups } from '#shared/contracts/dead-letter';
+import type { PipelineList } from '#shared/contracts/fleet';
+import type { AttemptView, JobView } from '#shared/contracts/job';
 import type { ResourceHistory } from '#shared/contracts/resource-history';
 import type { ResourceStatus } from '#shared/contracts/resource-status';
-import type { SchedulePage, ScheduleView } from '#shared/contracts/schedule';
+import type { SchedulePage } from '#shared/contracts/schedule';
 import { address, call, CallError, type Parameters } from './client';
 
 const SECOND = 1_000;
@@ -56,21 +56,19 @@ export function usePages<T extends { readonly next_cursor: string | null }>(
   });
 }
 
+export const jobPath = (id: string, action = ''): string =>
+  `/v1/ingest/${encodeURIComponent(id)}${action === '' ? '' : `/${action}`}`;
+
 /** What the fleet does now and did in the last hour. */
 export const useResourceStatus = () => useRead<ResourceStatus>('/v1/ingest/resource_status', {}, 2 * SECOND);
 /** The last hour, minute by minute. */
 export const useResourceHistory = () => useRead<ResourceHistory>('/v1/ingest/resource_history', {}, 10 * SECOND);
-export const useJobPages = (filter: Parameters) => usePages<JobPage>('/v1/ingest', filter);
-export const useJob = (id: string) => useRead<JobView>(`/v1/ingest/${encodeURIComponent(id)}`, {}, 15 * SECOND);
-export const useAttempts = (id: string) =>
-  useRead<{ items: AttemptView[] }>(`/v1/ingest/${encodeURIComponent(id)}/attempts`, {}, 15 * SECOND);
+export const useJob = (id: string) => useRead<JobView>(jobPath(id), {}, 15 * SECOND);
+export const useAttempts = (id: string) => useRead<{ items: AttemptView[] }>(jobPath(id, 'attempts'), {}, 15 * SECOND);
 export const useSchedules = () => usePages<SchedulePage>('/v1/schedules', {}, 5 * SECOND);
-export const useSchedule = (id: string) => useRead<ScheduleView>(`/v1/schedules/${encodeURIComponent(id)}`);
 export const useDeadLetterGroups = () =>
   useRead<DeadLetterGroups>('/v1/dead_letters', { group_by: 'fingerprint', limit: 200 });
-export const useDeadLetters = (filter: Parameters) => usePages<DeadLetterPage>('/v1/dead_letters', filter, 5 * SECOND);
 export const usePipelines = () => useRead<PipelineList>('/v1/pipelines', {}, 60 * SECOND);
-export const useWorkers = () => useRead<WorkerList>('/v1/workers');
 
 interface Change {
   readonly path: string;
@@ -88,6 +86,3 @@ export function useChange<T>() {
     onSettled: () => client.invalidateQueries(),
   });
 }
-
-export const jobPath = (id: string, action = ''): string =>
-  `/v1/ingest/${encodeURIComponent(id)}${action === '' ? '' : `/${action}`}`;
